@@ -1,0 +1,47 @@
+"""What went wrong becomes one or two lines for the technician: what, where, and what to do next.
+
+Every error that a user can meet is a `HipbarError`; the command line prints it without a traceback and exits with
+its `exit_code`. Anything else that escapes is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class HipbarError(Exception):
+    """A failure with a remedy: `str(error)` is what and where, `error.fix` is what to do."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, fix: str) -> None:
+        super().__init__(what)
+        self.fix = fix
+
+
+class SettingsError(HipbarError):
+    """A settings file or value that can't be used; nothing of it was applied."""
+
+    exit_code = 2
+
+
+class SourceError(HipbarError):
+    """A video or keypoint recording that can't be read, or is damaged."""
+
+    exit_code = 3
+
+
+class OutputError(HipbarError):
+    """A file that can't be written; what was written before is intact."""
+
+    exit_code = 4
+
+
+class CameraLost(HipbarError):
+    """No camera, or one that stopped giving frames."""
+
+    exit_code = 5
+
+
+class StripLost(HipbarError):
+    """No light bar, or one that stopped taking frames."""
+
+    exit_code = 6
