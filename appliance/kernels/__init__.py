@@ -1,0 +1,44 @@
+"""All compiled code of the product, and nothing else: plain functions over arrays, compiled by Numba.
+
+A file in this folder calls only kernels of the same file: Numba's cache does not see edits in other files.
+Constants are arguments, or stand in the same file. Never `fastmath`: it cannot see NaN. Every kernel has an explicit
+signature, so a call with other types fails at once instead of compiling for seconds in the middle of a run.
+With NUMBA_DISABLE_JIT=1 the same functions run as plain Python.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba import types
+
+F = TypeVar("F", bound=Callable[..., Any])
+_log = logging.getLogger(__name__)
+
+
+def kernel(signature: Any) -> Callable[[F], F]:
+    """Compile for one signature, from the cache where there is one; an unusable cache costs time, never a crash."""
+
+    def compiled(function: F) -> F:
+        try:
+            return cast(F, numba.njit(signature, cache=True, nogil=True)(function))
+        except (OSError, RuntimeError) as error:
+            # "no locator available", a full disk or a read-only cache folder: compile for this run alone.
+            _log.warning("kernel cache unusable (%s): compiling %s for this run only", error, function.__name__)
+            return cast(F, numba.njit(signature, nogil=True)(function))
+
+    return compiled
+
+
+def rows_of(dtype: np.dtype[Any]) -> Any:
+    """The Numba type of a one-dimensional contiguous array of a structured dtype."""
+    return types.Array(numba.from_dtype(dtype), 1, "C")
+
+
+def picture_of(dtype: Any) -> Any:
+    """The Numba type of a picture that is only read."""
+    return types.Array(dtype, 2, "C", readonly=True)
