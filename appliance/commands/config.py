@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from appliance.commands.options import FILE, chosen_keys
+
 
 @click.group(name="config", invoke_without_command=True)
 @click.pass_context
@@ -25,9 +27,7 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command()
-@click.option(
-    "--config", "config", type=click.Path(path_type=Path), help="Settings file (TOML); defaults without."
-)
+@click.option("--config", "config", type=FILE, help="Settings file (TOML); defaults without.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: key, value, default, origin, meaning."
 )
@@ -39,7 +39,7 @@ def show(config: Path | None, as_json: bool) -> None:
     from appliance.config import entries, load
 
     settings = load(config)
-    chosen = _chosen(config)
+    chosen = chosen_keys(config)
     rows = [(*row, str(config) if row[0] in chosen else "default") for row in entries(settings)]
     if as_json:
         click.echo(
@@ -52,20 +52,14 @@ def show(config: Path | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 def check(file: Path) -> None:
     """Say whether FILE can be used, and what is wrong in it if not."""
     from appliance.config import load
 
     load(file)
-    chosen = _chosen(file)
+    chosen = chosen_keys(file)
     click.echo(f"{file}: good; sets {len(chosen)} of the settings, the rest are defaults")
-
-
-def _chosen(config: Path | None) -> set[str]:
-    from appliance.config import keys_of
-
-    return set() if config is None else keys_of(config.read_text(encoding="utf-8"))
 
 
 def _as_toml(rows: list[tuple[str, Any, Any, str, str]]) -> str:

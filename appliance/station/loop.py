@@ -60,7 +60,9 @@ class Ledger:
                 self.trouble = error
 
 
-def watch(camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, stop: Stop, no_data: U8) -> None:
+def watch(
+    camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, *, stop: Stop, no_data: U8
+) -> None:
     """Runs until `stop` says so or the camera ends; `no_data` is what an unfed bar shows."""
     last_s = came_s = float("nan")
     try:

@@ -79,7 +79,7 @@ class Delays:
         if not total:
             return None
         place = int(np.searchsorted(np.cumsum(self._bins), share * total))
-        return round(_FINEST_S * _RATIO ** (min(place, _BINS - 1) + 0.5) * 1e6, 2)
+        return round(_FINEST_S * math.exp((min(place, _BINS - 1) + 0.5) * math.log(_RATIO)) * 1e6, 2)
 
 
 class Tally:
