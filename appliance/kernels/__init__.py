@@ -20,16 +20,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 _log = logging.getLogger(__name__)
 
 
-def kernel(signature: Any) -> Callable[[F], F]:
-    """Compile for one signature, from the cache where there is one; an unusable cache costs time, never a crash."""
+def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
+    """Compile for one signature, from the cache where there is one; an unusable cache costs time, never a crash.
+
+    inner : only other kernels call it, so the way in from Python is not compiled (a third of the time).
+    """
+    options = {"nogil": True, "no_cpython_wrapper": inner, "no_cfunc_wrapper": True}
 
     def compiled(function: F) -> F:
         try:
-            return cast(F, numba.njit(signature, cache=True, nogil=True)(function))
+            return cast(F, numba.njit(signature, cache=True, **options)(function))
         except (OSError, RuntimeError) as error:
             # "no locator available", a full disk or a read-only cache folder: compile for this run alone.
             _log.warning("kernel cache unusable (%s): compiling %s for this run only", error, function.__name__)
-            return cast(F, numba.njit(signature, nogil=True)(function))
+            return cast(F, numba.njit(signature, **options)(function))
 
     return compiled
 

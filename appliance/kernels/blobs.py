@@ -37,7 +37,9 @@ LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
 HIGH = np.uint64(0x8080808080808080)
 ONES = np.uint64(0x0101010101010101)
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-NONE = np.uint64(0)
+
+WORDS = types.Array(uint64, 1, "C", readonly=True)
+PIXELS = types.Array(uint8, 1, "C", readonly=True)
 
 
 @kernel(types.void(picture_of(uint8), int64, int64, int64[::1], float64[:, ::1], float64[:, ::1]))
@@ -90,48 +92,53 @@ def arm(base, noise, least, share, peak, levels, add, keep):  # type: ignore[no-
                 keep[row, word] = ALL
             else:
                 add[row, word] = (np.uint64(255) - level) * ONES
-                keep[row, word] = NONE
+                keep[row, word] = np.uint64(0)
 
 
-@kernel(int64(int64[:, ::1], int64))
+@kernel(int64(int64[:, ::1], int64), inner=True)
 def _root(spots, spot):  # type: ignore[no-untyped-def]
     while spots[spot, 0] != spot:
         spot = spots[spot, 0]
     return spot
 
 
-@kernel(int64(picture_of(uint8), picture_of(uint64), uint8[::1], uint64[::1], uint64[::1], int64, int64, int64, int64[:, ::1]))
-def _runs(luma, words, levels, add, keep, y, first, last, runs):  # type: ignore[no-untyped-def]
-    """The runs of bright pixels of one row, as start and end; how many, or -1 for too many."""
-    row = words[y]
-    found = NONE
-    for k in range(first, last):
-        found |= (((row[k] & LOW) + add[k]) | (row[k] & keep[k])) & (row[k] | keep[k])
-    if found & HIGH == NONE:
-        return 0
-    pixels = luma[y]
+@kernel(boolean(WORDS, uint64[::1], uint64[::1]), inner=True)
+def _any(words, add, keep):  # type: ignore[no-untyped-def]
+    """Whether any pixel is bright: this loop is the pass over the picture, eight pixels a word, all of it vector code."""
+    found = np.uint64(0)
+    for k in range(words.shape[0]):
+        word = words[k]
+        found |= (((word & LOW) + add[k]) | (word & keep[k])) & (word | keep[k])
+    return found & HIGH != 0
+
+
+@kernel(int64(WORDS, PIXELS, uint8[::1], uint64[::1], uint64[::1], int64, int64[:, ::1]), inner=True)
+def _runs(words, pixels, levels, add, keep, first, runs):  # type: ignore[no-untyped-def]
+    """The runs of bright pixels of one row from word `first` on, as start and end; how many, or -1 for too many."""
     n = 0
     start = -1
-    for k in range(first, last):
-        if ((((row[k] & LOW) + add[k]) | (row[k] & keep[k])) & (row[k] | keep[k])) & HIGH == NONE:
+    for k in range(words.shape[0]):
+        x = 8 * (first + k)
+        word = words[k]
+        if (((word & LOW) + add[k]) | (word & keep[k])) & (word | keep[k]) & HIGH == 0:
             if start >= 0:
-                runs[n, 0], runs[n, 1], n, start = start, 8 * k, n + 1, -1
+                runs[n, 0], runs[n, 1], n, start = start, x, n + 1, -1
             continue
-        level = levels[min(k // 4, levels.shape[0] - 1)]
-        for x in range(8 * k, 8 * k + 8):
-            if pixels[x] > level:
+        level = levels[min((first + k) // 4, levels.shape[0] - 1)]
+        for i in range(x, x + 8):
+            if pixels[i] > level:
                 if start < 0:
                     if n == runs.shape[0]:
                         return -1
-                    start = x
+                    start = i
             elif start >= 0:
-                runs[n, 0], runs[n, 1], n, start = start, x, n + 1, -1
+                runs[n, 0], runs[n, 1], n, start = start, i, n + 1, -1
     if start >= 0:
-        runs[n, 0], runs[n, 1], n = start, 8 * last, n + 1
+        runs[n, 0], runs[n, 1], n = start, 8 * (first + words.shape[0]), n + 1
     return n
 
 
-@kernel(int64(int64[:, ::1], int64, int64[:, ::1], int64, int64, int64[:, ::1], int64))
+@kernel(int64(int64[:, ::1], int64, int64[:, ::1], int64, int64, int64[:, ::1], int64), inner=True)
 def _link(runs, n, above, n_above, y, spots, n_spots):  # type: ignore[no-untyped-def]
     """Join the runs of row `y` to the spots of the row above (touching at corners counts); spots so far, or -1."""
     first = 0
@@ -164,7 +171,7 @@ def _link(runs, n, above, n_above, y, spots, n_spots):  # type: ignore[no-untype
     return n_spots
 
 
-@kernel(boolean(picture_of(uint8), int64[:, ::1], int64, int64, int64, int64, rows_of(BLOB), int64))
+@kernel(boolean(picture_of(uint8), int64[:, ::1], int64, int64, int64, int64, rows_of(BLOB), int64), inner=True)
 def _measure(luma, spots, spot, level, width, height, blobs, n):  # type: ignore[no-untyped-def]
     """Weighted centre of one spot above the mean of the ring around it; False where the picture's edge cuts it."""
     size = max(spots[spot, 3] - spots[spot, 2], spots[spot, 5] + 1 - spots[spot, 4])
@@ -230,10 +237,13 @@ def find(luma, words, levels, add, keep, windows, n_windows, width, smallest, la
         n_spots = n_above = 0
         for y in range(y0, y1):
             tile, now = y // TILE, y & 1
-            n_runs = _runs(luma, words, levels[tile], add[tile], keep[tile], y, first, last, runs[now])
-            if n_runs < 0:
-                return -1
-            if n_runs > 0:
+            n_runs = 0
+            if _any(words[y, first:last], add[tile, first:last], keep[tile, first:last]):
+                n_runs = _runs(
+                    words[y, first:last], luma[y], levels[tile], add[tile, first:last], keep[tile, first:last], first, runs[now]
+                )
+                if n_runs < 0:
+                    return -1
                 n_spots = _link(runs[now], n_runs, runs[1 - now], n_above, y, spots, n_spots)
                 if n_spots < 0:
                     return -1

@@ -1,0 +1,1 @@
+"""Pixels become keypoints: which bright dot is which mark, and where."""
