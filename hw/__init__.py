@@ -1,1 +1,75 @@
-"""x"""
+"""Settings become a rig: the camera and the strip that they name, opened. Everything that touches a wire is in here.
+
+A driver's library is imported only when that driver is opened. Refuses what the settings name and the machine lacks,
+with `CameraLost`, `SourceError` or `StripLost`; what was opened before is closed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance import config
+from hw.camera import Camera
+from hw.strip import Strip
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The wires of one station."""
+
+    camera: Camera
+    strip: Strip
+
+    def close(self) -> None:
+        """Let go of the camera and leave the strip dark, even when one of them complains."""
+        try:
+            self.camera.close()
+        finally:
+            self.strip.close()
+
+
+def open_rig(settings: config.Settings) -> Rig:
+    """Open the strip first, so that it can show that the rest is on its way, then the camera."""
+    strip = open_strip(settings.strip)
+    try:
+        return Rig(open_camera(settings), strip)
+    except BaseException:
+        strip.close()
+        raise
+
+
+def open_strip(wanted: config.Strip) -> Strip:
+    """The strip that the settings name."""
+    if wanted.kind == "terminal":
+        from hw.strip.terminal import TerminalStrip
+
+        return TerminalStrip(wanted.leds)
+    if wanted.kind == "memory":
+        from hw.strip.memory import MemoryStrip
+
+        return MemoryStrip(wanted.leds)
+    from hw.strip.none import NoStrip
+
+    return NoStrip(wanted.leds)
+
+
+def open_camera(settings: config.Settings, *, speed: float = 1.0, stand_s: float = 0.0) -> Camera:
+    """The camera that the settings name, live; `speed` and `stand_s` are for the sources that are only played."""
+    wanted = settings.camera
+    if wanted.source == "v4l2":
+        from hw.camera.v4l2 import V4l2Camera
+
+        return V4l2Camera(
+            wanted.device,
+            size=(wanted.width_px, wanted.height_px),
+            rate_hz=wanted.rate_hz,
+            row_s=wanted.row_us * 1e-6,
+        )
+    if wanted.source == "video":
+        from hw.camera.video import VideoFile
+
+        return VideoFile(wanted.file, row_s=wanted.row_us * 1e-6, realtime=True, speed=speed)
+    from hw.camera.scene import mounted
+    from hw.camera.virtual import VirtualCamera
+
+    return VirtualCamera(mounted(settings, stand_s=stand_s), realtime=True, speed=speed)

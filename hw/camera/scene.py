@@ -167,6 +167,32 @@ def settings(scene: Scene, base: Settings | None = None) -> Settings:
     return msgspec.structs.replace(base, camera=camera, lens=lens(scene))
 
 
+def mounted(settings: Settings, *, stand_s: float = 0.0) -> Scene:
+    """The default scene through the mount and lens that the settings describe: a sensor that is what they say."""
+    camera, lens = settings.camera, settings.lens
+    return Scene(
+        runner=camera.runner,
+        stand_s=stand_s,
+        width_px=camera.width_px,
+        height_px=camera.height_px,
+        rate_hz=camera.rate_hz,
+        row_us=camera.row_us,
+        rotate_deg=camera.rotate_deg,
+        mirror=camera.mirror,
+        f_px=lens.fx_px,
+        cx_px=lens.cx_px,
+        cy_px=lens.cy_px,
+        k1=lens.k1,
+        k2=lens.k2,
+        p1=lens.p1,
+        p2=lens.p2,
+        k3=lens.k3,
+        pitch_deg=lens.pitch_deg,
+        roll_deg=lens.roll_deg,
+        yaw_deg=lens.yaw_deg,
+    )
+
+
 def reflected(scene: Scene) -> Scene:
     """The scene whose pictures are those of `scene` in a mirror that exchanges the runner's left and right.
 
