@@ -69,3 +69,14 @@ def header_now(settings: Settings, size: tuple[int, int], rate_hz: float, row_s:
     from appliance.station.recording import Header
 
     return Header.of(settings, size, rate_hz, row_s, version())
+
+
+def with_zero(settings: Settings, zero_deg: float | None) -> Settings:
+    """The settings with another standing zero, or as they are."""
+    import msgspec
+
+    if zero_deg is None:
+        return settings
+    return msgspec.structs.replace(
+        settings, motion=msgspec.structs.replace(settings.motion, zero_deg=zero_deg)
+    )

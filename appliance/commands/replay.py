@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from appliance.commands.options import FILE, aside, chosen_keys, finite, header_now, open_books
+from appliance.commands.options import FILE, aside, chosen_keys, finite, header_now, open_books, with_zero
 
 if TYPE_CHECKING:
-    from hw.camera.video import Video
+    from hw.camera.video import VideoFile
 
     from appliance.config import Settings
     from appliance.errors import SourceError
@@ -95,9 +95,9 @@ def _opened(path: Path, settings: Settings, chosen: set[str]) -> Iterator[_Reel]
         with contextlib.closing(Recording(path)) as recording:
             yield _of_recording(path, recording, recording.header.onto(settings, chosen))
     else:
-        from hw.camera.video import Video
+        from hw.camera.video import VideoFile
 
-        with contextlib.closing(Video(path, row_s=settings.camera.row_us * 1e-6)) as video:
+        with contextlib.closing(VideoFile(str(path), row_s=settings.camera.row_us * 1e-6)) as video:
             yield _of_video(path, video, settings)
 
 
@@ -116,7 +116,7 @@ def _of_recording(path: Path, recording: Recording, settings: Settings) -> _Reel
     )
 
 
-def _of_video(path: Path, video: Video, settings: Settings) -> _Reel:
+def _of_video(path: Path, video: VideoFile, settings: Settings) -> _Reel:
     from appliance.station.replay import replay_frames
 
     leds = settings.strip.leds
@@ -138,7 +138,7 @@ def _replay(reel: _Reel, zero_deg: float | None, outputs: dict[str, Path], as_js
     from appliance.pipeline import Pipeline
     from appliance.station.tally import Tally
 
-    settings = _with_zero(reel.settings, zero_deg)
+    settings = with_zero(reel.settings, zero_deg)
     pipeline, tally = Pipeline(settings), Tally(settings.motion.zero_deg)
     header = header_now(settings, reel.size, reel.rate_hz, reel.row_s)
     trouble: SourceError | None = None
@@ -155,14 +155,6 @@ def _replay(reel: _Reel, zero_deg: float | None, outputs: dict[str, Path], as_js
         aside(f"{tally.frames:,} frames in {wall_s:.2f} s: {tally.frames / wall_s:,.0f} frames/s")
     if trouble := trouble or _unmarked(reel.path, tally):
         raise trouble
-
-
-def _with_zero(settings: Settings, zero_deg: float | None) -> Settings:
-    if zero_deg is None:
-        return settings
-    return msgspec.structs.replace(
-        settings, motion=msgspec.structs.replace(settings.motion, zero_deg=zero_deg)
-    )
 
 
 @contextlib.contextmanager
