@@ -39,7 +39,7 @@ _FALLING, _EXTREME, _RISE, _NOW = (
     1,
     2,
     5,
-)  # of a guard row; three times of rises, oldest first, from _RISE on
+)  # of a guard row: three times of rises from _RISE on, oldest first
 
 STALE_S = 0.1
 _HOLD_S = 0.06  # from here to STALE_S an unrefreshed figure gives way to "no data"
@@ -126,16 +126,14 @@ def _fade(weights: np.ndarray, chosen: int, age_s: float, elapsed_s: float, fade
             weights[k] *= room / rest if k != _NO_DATA else 1.0
 
 
-@kernel(types.void(_STATE, types.int64, types.float64, types.float64, types.boolean, _RULES), inner=True)
-def _glow(state: np.ndarray, side: int, deg: float, elapsed_s: float, anew: bool, rules: np.ndarray) -> None:
+@kernel(types.void(_STATE, types.int64, types.float64, types.float64, _RULES), inner=True)
+def _glow(state: np.ndarray, side: int, deg: float, reach: float, rules: np.ndarray) -> None:
     """Whether a side's figure is beyond the band, with hysteresis, and its slow change from dim to full."""
     bar, sides = state[_BAR], state[_SIDES]
-    band_deg = rules[BAND_DEG] * (_RETURN if sides[_BEYOND + side] > 0.0 and not anew else 1.0)
-    known = not math.isnan(deg)
-    sides[_KNOWN + side] = 1.0 if known else 0.0
-    sides[_BEYOND + side] = 1.0 if known and deg > band_deg else 0.0
-    reach = 2.0 if anew else _share(elapsed_s, rules[FADE_S])
-    bar[_GLOW + side] = _toward(bar[_GLOW + side], sides[_BEYOND + side], reach) if known else 0.0
+    band_deg = rules[BAND_DEG] * (_RETURN if sides[_BEYOND + side] > 0.0 else 1.0)
+    sides[_KNOWN + side] = 0.0 if math.isnan(deg) else 1.0
+    sides[_BEYOND + side] = 1.0 if deg > band_deg else 0.0
+    bar[_GLOW + side] = _toward(bar[_GLOW + side], sides[_BEYOND + side], reach) * sides[_KNOWN + side]
 
 
 @kernel(types.float64(types.float64, _RULES), inner=True)
@@ -145,19 +143,18 @@ def _length(deg: float, rules: np.ndarray) -> float:
     return min(over_deg * rules[SCALE], 1.0) if over_deg > 0.0 else 0.0
 
 
-@kernel(types.void(_STATE, types.float64, types.float64, types.float64, types.boolean, _RULES), inner=True)
-def _move(
-    state: np.ndarray, left_deg: float, right_deg: float, elapsed_s: float, anew: bool, rules: np.ndarray
-) -> None:
-    """Move lengths and glow towards the two sides' figures; `anew` forgets what was held before.
+@kernel(types.void(_STATE, types.float64, types.float64, types.float64, _RULES), inner=True)
+def _move(state: np.ndarray, left_deg: float, right_deg: float, elapsed_s: float, rules: np.ndarray) -> None:
+    """Move lengths and glow towards the two sides' figures; after infinite time, nothing of the past remains.
 
     One-figure modes give `right_deg == -left_deg`: a single length that passes through the middle. Step mode gives
     two, and NaN for a side that was not measured: that half is dark at once.
     """
-    _glow(state, 0, left_deg, elapsed_s, anew, rules)
-    _glow(state, 1, right_deg, elapsed_s, anew, rules)
-    bar = state[_BAR]
-    reach = 2.0 if anew else _share(elapsed_s, rules[SLEW_S])
+    bar, sides, anew = state[_BAR], state[_SIDES], elapsed_s == math.inf
+    for side in range(2):
+        sides[_BEYOND + side] = 0.0 if anew else sides[_BEYOND + side]
+        _glow(state, side, right_deg if side else left_deg, _share(elapsed_s, rules[FADE_S]), rules)
+    reach = _share(elapsed_s, rules[SLEW_S])
     left, right = _length(left_deg, rules), _length(right_deg, rules)
     if rules[MODE] == STEP:
         bar[_LEFT] = 0.0 if math.isnan(left_deg) else _toward(bar[_LEFT], left, reach)
@@ -308,7 +305,7 @@ def _guard(leds: np.ndarray, now_s: float, flash: float, state: np.ndarray) -> N
         types.uint8[::1],
     )
 )
-def light(
+def light(  # noqa: PLR0917
     moments: np.ndarray,
     counts: np.ndarray,
     rules: np.ndarray,
@@ -333,7 +330,7 @@ def light(
         now_s = bar[_CLOCK]
         chosen = _chosen(moments, counts, k, now_s, rules)
         age_s = now_s - moments[k, _SEEN] if moments[k, _SEEN] <= now_s else math.inf
-        anew = weights[_MEASURED] == 0.0
+        held = weights[_MEASURED] > 0.0
         _fade(weights, chosen, age_s, elapsed_s, rules[FADE_S])
         if chosen == _MEASURED:
             if rules[MODE] == STEP:
@@ -343,7 +340,7 @@ def light(
             else:
                 figure = moments[k, _LEVEL] if rules[MODE] == LIVE else moments[k, _DIFFERENCE]
                 left, right = rules[SIGN] * figure, -rules[SIGN] * figure
-            _move(state, left, right, elapsed_s, anew, rules)
+            _move(state, left, right, elapsed_s if held else math.inf, rules)
         _draw(state, tints, looks, rules, leds[k])
         _guard(leds[k], now_s, _FLASH * rules[TOP], state)
         shown[k] = chosen
