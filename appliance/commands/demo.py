@@ -1,4 +1,4 @@
-"""A recorded runner becomes light on a bar in the terminal, in real time, pixels and all: the main job without hardware.
+"""A recorded runner becomes light on a bar in the terminal, in real time, from pixels: the main job without hardware.
 
 The runner stands for a moment; the standing zero is measured from that through the same camera. Then the running is
 watched by the station's own loop. Standing still and the first stride, which glides in, are in no figure.
@@ -130,7 +130,7 @@ class _Demo:
     ) -> float | None:
         from appliance.station.standing import standing_zero
 
-        zero_deg = standing_zero(frames, camera, screen, pipeline, _STAND_S, self._stop)
+        zero_deg = standing_zero(frames, camera, screen, pipeline, seconds=_STAND_S, stop=self._stop)
         if zero_deg is None:
             aside("standing: too little was seen for a zero; nothing is subtracted")
         return zero_deg

@@ -23,6 +23,7 @@ class Stop:
         self._looping = False
 
     def __call__(self) -> bool:
+        """Whether to stop now."""
         return self._asked or time.monotonic() >= self._until_s
 
     @contextlib.contextmanager

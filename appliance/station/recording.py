@@ -117,7 +117,11 @@ class Recording:
         except OSError as error:
             raise _unreadable(path, error) from None
         self._seed = zlib.crc32(line)
-        self.header = _header(path, line)
+        try:
+            self.header = _header(path, line)
+        except SourceError:
+            self._file.close()
+            raise
 
     @property
     def frames_total(self) -> int:
@@ -222,7 +226,7 @@ def _header(path: Path, line: bytes) -> Header:
         version = msgspec.json.decode(line).get("version")
         if version == VERSION:
             return _checked(path, msgspec.json.decode(line, type=Header))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SourceError(
             f"{path}: damaged header: {error}", fix="copy the file again from where it was made"
         ) from None

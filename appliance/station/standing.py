@@ -22,6 +22,7 @@ def standing_zero(
     camera: Camera,
     strip: Strip,
     pipeline: Pipeline,
+    *,
     seconds: float,
     stop: Stop,
 ) -> float | None:
