@@ -33,7 +33,7 @@ def on_screen(rgb: U8) -> U8:
     """(n, 3) uint8 screen colours of linear LED values; the unlit ones dark grey."""
     linear = rgb.astype(np.float64) / 255
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.maximum(np.rint(255 * curved), _UNLIT).astype(np.uint8)
+    return np.asarray(np.maximum(np.rint(255 * curved), _UNLIT), dtype=np.uint8)
 
 
 def drawn(rgb: U8, *, cells: int = 2) -> str:
