@@ -1,0 +1,1 @@
+"""Keypoints to steps: obliquity, contacts and sides, and the running means over them."""
