@@ -80,7 +80,9 @@ def any_moments(draw: st.DrawFn, most: int = 120) -> np.ndarray:
     """A hostile run: jumping figures, lost marks, gaps, rates from 30 to 250 Hz, stamps that stand still."""
     count = draw(st.integers(1, most))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    step_s = draw(st.sampled_from(((1 / 120,), (1 / 30,), (1 / 250, 0.0), (0.004, 0.033, 0.15), (0.01, 0.07, 1.3))))
+    step_s = draw(
+        st.sampled_from(((1 / 120,), (1 / 30,), (1 / 250, 0.0), (0.004, 0.033, 0.15), (0.01, 0.07, 1.3)))
+    )
     change = draw(st.sampled_from((1.0, 0.2, 0.03)))
     rows = running(count, t_s=50.0 + np.cumsum(rng.choice(step_s, count)))
     held = np.maximum.accumulate(np.where(rng.random(count) < change, np.arange(count), 0))

@@ -37,7 +37,11 @@ class Watch:
 
     def ceiling(self, now_s: float) -> float:
         recent = [t for t in self.rises_s[-3:] if not now_s - t > 1.1]
-        return math.inf if self.rising or (len(recent) < 3 and now_s > -math.inf) else self.extreme + self.flash - 1
+        return (
+            math.inf
+            if self.rising or (len(recent) < 3 and now_s > -math.inf)
+            else self.extreme + self.flash - 1
+        )
 
     def note(self, now_s: float, luminance: int) -> None:
         if self.rising and luminance > self.extreme:
@@ -156,7 +160,9 @@ class Twin:
         for side, deg in enumerate(figures):
             back = 0.9 if self.is_beyond[side] and elapsed_s != math.inf else 1.0
             self.known[side], self.is_beyond[side] = not math.isnan(deg), deg > band_deg * back
-            self.glow[side] = toward(self.glow[side], float(self.is_beyond[side]), fade) if self.known[side] else 0.0
+            self.glow[side] = (
+                toward(self.glow[side], float(self.is_beyond[side]), fade) if self.known[side] else 0.0
+            )
             goals.append(min((deg - from_deg) * scale, 1.0) if deg > from_deg else 0.0)
         if self.f.mode == "step":
             for side in (0, 1):
@@ -189,7 +195,11 @@ class Twin:
         mark = 0.0 if self.f.mode in ("box", "live") else 1.0
         if place == 0:
             cover = min(0.5, quarter + at * quarter) + min(0.5, quarter - at * quarter)
-            return (cover if self.f.mode == "live" else 0.0), 0.0, 0.5 * (self.known[0] + self.known[1]) * mark
+            return (
+                (cover if self.f.mode == "live" else 0.0),
+                0.0,
+                0.5 * (self.known[0] + self.known[1]) * mark,
+            )
         if self.f.mode == "live":
             start, centre = abs(place) - 0.5, (at if side == 0 else -at) * quarter
             cover = max(min(start + 1.0, centre + quarter) - max(start, centre - quarter), 0.0)
