@@ -196,7 +196,8 @@ def mounted(settings: Settings, *, stand_s: float = 0.0) -> Scene:
 def reflected(scene: Scene) -> Scene:
     """The scene whose pictures are those of `scene` in a mirror that exchanges the runner's left and right.
 
-    Everything sideways changes its sign; on a sensor turned by a quarter, sideways is up and down its columns.
+    Everything sideways changes its sign; on a sensor turned by a quarter, sideways is up and down its columns
+    (and a rolling shutter then breaks the symmetry, as it does in the world).
     """
     upright = scene.rotate_deg in (0, 180)
     cx = 2 * ((scene.width_px - 1) / 2) - scene.cx_px if upright and scene.cx_px >= 0 else scene.cx_px

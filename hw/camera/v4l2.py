@@ -1,10 +1,10 @@
 """A V4L2 camera's buffers become frames, stamped by the driver on the monotonic clock.
 
 Luma from GREY, NV12, YU12, YUYV, UYVY or MJPG, the first of them that reaches the wanted rate. A driver stamps the
-start of exposure or the end of the frame (it says which); a frame's time is mid-exposure of its first row. A driver that does
-not stamp monotonically gets the time of arrival instead, and `stamped_by` says so. Only the newest waiting buffer is
-delivered, older ones are lost. The kernel is spoken to directly: OpenCV's reader waits in whole seconds and hides the
-stamps, and the pure-Python library for it carries a licence that this product's does not go with.
+start of exposure or the end of the frame, and says which; a frame is stamped mid-exposure of its first row. A driver
+that does not stamp monotonically gets the time of arrival instead, and `stamped_by` says so. Only the newest waiting
+buffer is delivered, older ones are lost. The kernel is spoken to directly: OpenCV's reader waits in whole seconds and
+hides the stamps, and the pure-Python library for it carries a licence that this product's does not go with.
 Refuses, with `CameraLost`, what is missing, no camera, busy or not permitted, and a stream that stays silent for 2 s
 and for 2 s more after one restart.
 """
