@@ -45,7 +45,8 @@ def delays_text(kept: Delays) -> str:
 def _stance(name: str, stance: Stance) -> str:
     drop = _figure(stance.peak_drop_deg, "{:5.2f} deg")
     spread = _figure(stance.sd_deg, "sd {:.2f}")
-    return f"{name:<5} stance, {stance.drops} hip drops:  {drop}  {spread}  {stance.steps} steps"
+    sides = f"{name} stance, {stance.drops} hip drops"
+    return f"{sides:<30} {drop}  {spread}  {stance.steps} steps"
 
 
 def _asymmetry(s: Summary) -> str:

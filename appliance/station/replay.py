@@ -40,8 +40,8 @@ def replay_keypoints(
     header = recording.header
     size = (header.width_px, header.height_px)
     for track in recording.tracks(frames):
-        times, xy, score = (np.ascontiguousarray(track[key]) for key in ("t_s", "xy_px", "score"))
-        batch = pipeline.replay(times, xy, score, header.row_s, size)
+        times, xy = (np.ascontiguousarray(track[key]) for key in ("t_s", "xy_px"))
+        batch = pipeline.replay(times, xy, header.row_s, size)
         chunk = Chunk(track, batch.moments, batch.steps, batch.leds, batch.shown)
         for book in books:
             book.keep(chunk)
