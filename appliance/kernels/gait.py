@@ -50,7 +50,7 @@ STATE = np.dtype(
 RULES = np.dtype(
     [
         ("zero_deg", "f8"), ("smooth_s", "f8"), ("predict_s", "f8"), ("steps", "i8"), ("px", "f8"), ("stale_s", "f8"),
-        ("contact_share", "f8"), ("off_share", "f8"), ("half_s", "f8"), ("settle_s", "f8"),
+        ("level_share", "f8"), ("contact_share", "f8"), ("off_share", "f8"), ("half_s", "f8"), ("settle_s", "f8"),
     ],
     align=True,
 )  # fmt: skip
@@ -165,11 +165,11 @@ def _remember(memo, state, t_s, plane, rules):  # type: ignore[no-untyped-def]
     s["count"] += 1
 
 
-@kernel(types.void(rows_of(STATE), float64, float64), inner=True)
-def _cross(state, a, t_s):  # type: ignore[no-untyped-def]
-    """Follow the acceleration through half of free fall: up is loading, down is leaving."""
+@kernel(types.void(rows_of(STATE), float64, float64, float64), inner=True)
+def _cross(state, a, t_s, share):  # type: ignore[no-untyped-def]
+    """Follow the acceleration through `share` of free fall: up is loading, down is leaving."""
     s = state[0]
-    half = -0.5 * s["g"]
+    half = -share * s["g"]
     was, was_s = s["last_a"], s["last_a_s"]
     near = t_s - was_s < 0.06
     if near and was < half <= a:
@@ -223,7 +223,7 @@ def _differentiate(memo, state, rules):  # type: ignore[no-untyped-def]
             s["loaded"] = 0
             s["last_a"], s["last_a_s"] = a, at
             continue
-        _cross(state, a, at)
+        _cross(state, a, at, rules[0]["level_share"])
         if not s["loaded"] and a > 0.25 * s["g"]:
             s["loaded"] = 1
             s["down_s"] = np.nan

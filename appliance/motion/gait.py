@@ -15,7 +15,8 @@ from appliance.config import Settings
 from appliance.kernels import gait, lens
 from appliance.records import F64, MOMENT, STALE_S, Asymmetry, Side, Step
 
-_CONTACT_SHARE, _OFF_SHARE = 0.085, 0.16
+_LEVEL_SHARE = 0.3
+_CONTACT_SHARE, _OFF_SHARE = 0.147, 0.216
 """Contact is this share of the half-way time before it, off so much after it (docs/signals.md says on what data)."""
 _HALF_S = 0.033
 """Half-width of the parabola behind the pelvis's acceleration."""
@@ -46,7 +47,7 @@ class Motion:
         upright_px = width_px if camera.rotate_deg in (90, 270) else height_px
         self._rules[0] = (
             motion.zero_deg, motion.smooth_ms / 1e3, self._settings.feedback.predict_ms / 1e3, motion.steps, upright_px / 640.0,
-            STALE_S, _CONTACT_SHARE, _OFF_SHARE, _HALF_S, _SETTLE_S,
+            STALE_S, _LEVEL_SHARE, _CONTACT_SHARE, _OFF_SHARE, _HALF_S, _SETTLE_S,
         )  # fmt: skip
         fy = optics.fy_px or optics.fx_px
         cx = (width_px - 1) / 2.0 if optics.cx_px < 0 else optics.cx_px
