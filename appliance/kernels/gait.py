@@ -40,7 +40,9 @@ STATE = np.dtype(
         ("steps", "i8"), ("contact_s", "f8"), ("off_s", "f8"), ("told_s", "f8"),  # of this bout; last contact, off
         ("period_s", "f8"),  # usual time from contact to contact
         ("side", "i8"), ("guessed", "i8"), ("sure", "i8"),  # last stance (-1 left, 1 right, 0 unknown)
-        ("apart", "f8"), ("apart_s", "f8"),  # mean right-minus-left distance of the heels, and the time behind it
+        ("left_u", "f8"), ("left_for", "f8"), ("right_u", "f8"), ("right_for", "f8"),  # mean sideways place of each
+        # heel against the pelvis, and the time behind it
+        ("low_z", "f8"), ("high_z", "f8"), ("votes", "i8"),  # where heels have been; lone ones in mid-stance: swing +, stance -
         ("gap_z", "f8"), ("stance_z", "f8"), ("swing_z", "f8"),  # heels in mid-stance: distance, low one, high one
         ("tempo_s", "f8"),  # usual time between steps for the cadence
     ],
@@ -157,11 +159,19 @@ def _remember(memo, state, t_s, plane, rules):  # type: ignore[no-untyped-def]
     elif right and t_s - s["seen_s"] < 0.3:
         m["h"] = plane[1, 1] - s["half_dz"]
     m["left_x"], m["left_z"], m["right_x"], m["right_z"] = plane[2, 0], plane[2, 1], plane[3, 0], plane[3, 1]
-    apart = plane[3, 0] - plane[2, 0]
-    if apart == apart:
-        dt = min(0.05, s["dt"])
-        s["apart_s"] += dt
-        s["apart"] += (apart - s["apart"]) * min(1.0, dt / max(1e-9, min(1.5, s["apart_s"])))
+    dt = min(0.05, s["dt"])
+    left_u, right_u = plane[2, 0] - m["x"], plane[3, 0] - m["x"]
+    if left_u == left_u:
+        s["left_for"] += dt
+        s["left_u"] += (left_u - s["left_u"]) * min(1.0, dt / max(1e-9, min(1.5, s["left_for"])))
+    if right_u == right_u:
+        s["right_for"] += dt
+        s["right_u"] += (right_u - s["right_u"]) * min(1.0, dt / max(1e-9, min(1.5, s["right_for"])))
+    for z in (plane[2, 1], plane[3, 1]):
+        if z == z:
+            first = s["low_z"] == s["high_z"]
+            s["low_z"] = z if first else min(z, s["low_z"] + dt / 5.0 * (z - s["low_z"]))
+            s["high_z"] = z + 1e-6 if first else max(z, s["high_z"] + dt / 5.0 * (z - s["high_z"]))
     s["count"] += 1
 
 
@@ -279,23 +289,89 @@ def _learn_heels(memo, state, side, from_s, to_s):  # type: ignore[no-untyped-de
         s["swing_z"] += gain * (high / n - s["swing_z"])
 
 
+@kernel(types.void(rows_of(MEMO), rows_of(STATE), float64, float64), inner=True)
+def _judge_lone(memo, state, contact_s, off_s):  # type: ignore[no-untyped-def]
+    """Where only one heel is ever seen in mid-stance: learn which, the belt's (it comes down the picture) or the other.
+
+    The standing heel is near the bottom of where heels go and is carried nearer by the belt; the swinging one is
+    high and turns. Two steps in a row that say the same set the heights that later steps are judged by.
+    """
+    s = state[0]
+    length = off_s - contact_s
+    early = late = 0.0
+    n_early = n_late = 0
+    top = 0.0
+    for k in range(_since(memo, s["count"], contact_s + 0.1 * length), s["count"]):
+        m = memo[k % SIZE]
+        phase = (m["t"] - contact_s) / length
+        if phase > 0.6:
+            break
+        if (m["left_z"] == m["left_z"]) == (m["right_z"] == m["right_z"]):
+            continue
+        z = m["left_z"] if m["left_z"] == m["left_z"] else m["right_z"]
+        if phase < 0.3:
+            early, n_early = early + z, n_early + 1
+        elif phase > 0.4:
+            late, n_late = late + z, n_late + 1
+            top = m["h"] if m["h"] == m["h"] else top
+    reach = s["high_z"] - s["low_z"]
+    if n_early < 2 or n_late < 2 or reach <= 0.0:
+        return
+    early, late = early / n_early, late / n_late
+    kind = 2.0 * ((late - s["low_z"]) / reach - 0.5) + 4.0 * ((late - early) / reach + 0.08)
+    if abs(kind) < 0.5:
+        s["votes"] = 0
+        return
+    s["votes"] = max(s["votes"], 0) + 1 if kind > 0.0 else min(s["votes"], 0) - 1
+    if abs(s["votes"]) >= 2:
+        between = 0.22 * (top - late)
+        s["swing_z"] = late if kind > 0.0 else late + between
+        s["stance_z"] = late - between if kind > 0.0 else late
+
+
+@kernel(boolean(rows_of(MEMO), rows_of(STATE), float64, float64), inner=True)
+def _ordered(memo, state, from_s, to_s):  # type: ignore[no-untyped-def]
+    """Whether, over these frames, the left heel is on the left: against the right one, or where a lone one has been."""
+    s = state[0]
+    middle = (s["left_u"] + s["right_u"]) / 2.0
+    both = lone = 0
+    apart = right = 0.0
+    for k in range(_since(memo, s["count"], from_s), s["count"]):
+        m = memo[k % SIZE]
+        left_u, right_u = m["left_x"] - m["x"] - middle, m["right_x"] - m["x"] - middle
+        if m["t"] > to_s:
+            break
+        if left_u == left_u and right_u == right_u:
+            both += 1
+            apart += right_u - left_u
+        elif left_u == left_u or right_u == right_u:
+            lone += 1
+            right += right_u if right_u == right_u else -left_u
+    if both >= 3:
+        return apart / both > 0.2 * (s["right_u"] - s["left_u"])
+    return lone == 0 or right > 0.0
+
+
 @kernel(types.UniTuple(float64, 2)(rows_of(MEMO), rows_of(STATE), float64, float64, float64), inner=True)
 def _foot(memo, state, contact_s, off_s, px):  # type: ignore[no-untyped-def]
     """The stance foot of a step and how sure that is; side 0 = the witnesses disagree, or there are none."""
     s = state[0]
     length = off_s - contact_s
     from_s, to_s = contact_s + 0.25 * length, off_s - 0.25 * length
+    if s["swing_z"] == s["stance_z"]:
+        _judge_lone(memo, state, contact_s, off_s)
     side, sure = _heels(memo, state, from_s, to_s)
-    known = s["apart_s"] > 0.3 and s["apart"] > 2.0 * px
+    known = min(s["left_for"], s["right_for"]) > 0.15 and s["left_for"] + s["right_for"] > 0.5
+    known = known and s["right_u"] - s["left_u"] > 2.0 * px
     follows = s["side"] != 0 and s["contact_s"] == s["contact_s"] and s["period_s"] > 0.0
     beat = (contact_s - s["contact_s"]) / s["period_s"] if follows else 0.0
     next_one = follows and 0.6 < beat < 1.5
-    if not known:
+    if not known or not _ordered(memo, state, contact_s, off_s):
         return 0.0, 0.0
     if sure >= 0.3:
         if next_one and side == s["side"]:
             return 0.0, 0.0
-        if s["gap_z"] == 0.0:
+        if s["gap_z"] == 0.0 and s["swing_z"] == s["stance_z"]:
             rise = 0.0
             for k in range(_since(memo, s["count"], from_s), s["count"]):
                 m = memo[k % SIZE]

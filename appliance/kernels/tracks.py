@@ -40,6 +40,9 @@ LOCK = np.dtype(
         ("left_u", "f8"), ("right_u", "f8"),  # mean sideways place of each heel against the pair's middle
         ("top_v", "f8"), ("low_v", "f8"),  # where heels have been, below the pair's middle
         ("apart", "f8"), ("apart_s", "f8"),  # mean right-minus-left distance of the heels, and the time behind it
+        ("quick", "f8"),  # the same over the last third of a second
+        ("lone_u", "f8"), ("lone_s", "f8"), ("lone_for", "f8"), ("lone_born", "f8"),  # the last heel seen alone
+        ("before_u", "f8"), ("before_s", "f8"),  # and the one before it
         ("mute_s", "f8"),  # heels keep silent until then
         ("rival", "f8"), ("rival_u", "f8"), ("rival_v", "f8"),  # frames for which the same better pair has been seen
         ("first_s", "f8"), ("last_s", "f8"),  # first and previous frame
@@ -158,12 +161,28 @@ def _clutter(tracks, u, v, t_s, px):  # type: ignore[no-untyped-def]
     return False
 
 
+@kernel(boolean(rows_of(TRACK), float64, float64, float64, float64, float64), inner=True)
+def _claimed(tracks, u, v, d, t_s, px):  # type: ignore[no-untyped-def]
+    """Whether a fixed thing stands here, or something else's path leads nearer to here than `d`."""
+    for i in range(tracks.shape[0]):
+        gap = t_s - tracks[i]["t_s"]
+        if tracks[i]["seen"] < 2 or gap > 0.1:
+            continue
+        off = math.hypot(tracks[i]["u"] + gap * tracks[i]["du_s"] - u, tracks[i]["v"] + gap * tracks[i]["dv_s"] - v)
+        if off < d and off < 4.0:
+            return True
+    return _clutter(tracks, u, v, t_s, px)
+
+
 @kernel(
     int64(rows_of(TRACK), int64, rows_of(TRACK), rows_of(BLOB), float64[:, ::1], int64, float64, float64, float64, float64,
           float64, float64, float64), inner=True
 )  # fmt: skip
 def _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s, px):  # type: ignore[no-untyped-def]
-    """The free blob nearest to (u, v) within `gate` whose mass is `least` to `most` times the slot's; -1 = none."""
+    """The free blob nearest to (u, v) within `gate` whose mass is `least` to `most` times the slot's; -1 = none.
+
+    A blob where a fixed thing stands, or nearer to another thing's path, is not free.
+    """
     best, best_d = -1, gate
     for b in range(n):
         d = math.hypot(at[b, 0] - u, at[b, 1] - v)
@@ -173,7 +192,7 @@ def _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s, px): 
         taken = False
         for k in range(4):
             taken |= k != i and slots[k]["blob"] == b
-        if taken or ratio < least or ratio > most or _clutter(tracks, at[b, 0], at[b, 1], t_s, px):
+        if taken or ratio < least or ratio > most or _claimed(tracks, at[b, 0], at[b, 1], d, t_s, px):
             continue
         best, best_d = b, d
     return best
@@ -455,6 +474,30 @@ def _fits_heel(slots, tracks, lock, k, side, t_s, px):  # type: ignore[no-untype
     return mine < theirs - 0.25 * lock[0]["apart"]
 
 
+@kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
+def _watch_lone(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
+    """Heels that are only ever seen one at a time: two in turn, a step apart, and the one further left is the left."""
+    a, b = _legs(tracks, lock[0]["mid_u"], lock[0]["mid_v"], lock[0]["span"], True, px)
+    if a < 0 or a != b or tracks[a]["seen"] < 3:
+        return
+    aside, below = tracks[a]["u"] - lock[0]["mid_u"], tracks[a]["v"] - lock[0]["mid_v"]
+    if lock[0]["lone_born"] != tracks[a]["born_s"]:
+        if lock[0]["lone_for"] > 0.06:
+            lock[0]["before_u"], lock[0]["before_s"] = lock[0]["lone_u"], lock[0]["lone_s"]
+        lock[0]["lone_born"], lock[0]["lone_u"], lock[0]["lone_for"] = tracks[a]["born_s"], aside, 0.0
+    dt = t_s - lock[0]["last_s"]
+    lock[0]["lone_for"] += dt
+    lock[0]["lone_u"] += (aside - lock[0]["lone_u"]) * min(1.0, dt / max(1e-9, lock[0]["lone_for"]))
+    lock[0]["lone_s"] = t_s
+    apart = abs(lock[0]["lone_u"] - lock[0]["before_u"])
+    if lock[0]["before_s"] > 0.0 and t_s - lock[0]["before_s"] < 0.6 and lock[0]["lone_for"] > 0.06 and apart > 0.03 * below:
+        lock[0]["left_u"] = min(lock[0]["lone_u"], lock[0]["before_u"])
+        lock[0]["right_u"] = max(lock[0]["lone_u"], lock[0]["before_u"])
+        lock[0]["apart"] = lock[0]["quick"] = apart
+        lock[0]["apart_s"] = SURE_S
+        lock[0]["low_v"], lock[0]["top_v"] = 1.1 * below, 0.7 * below
+
+
 @kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
 def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     """Give a lost heel its name back, where exactly one thing can be it; both at once only when both are new."""
@@ -465,7 +508,10 @@ def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
                 _adopt(slots, LEFT_HEEL, tracks, a)
                 _adopt(slots, RIGHT_HEEL, tracks, b)
                 lock[0]["apart"] = lock[0]["apart_s"] = 0.0
-        return
+            return
+        _watch_lone(tracks, lock, t_s, px)
+        if lock[0]["apart_s"] < SURE_S:
+            return
     takes = np.full(2, -1, np.int64)
     for side in (LEFT_HEEL, RIGHT_HEEL):
         if slots[side]["blob"] >= 0:
@@ -492,9 +538,9 @@ def _learn_heels(slots, lock, t_s):  # type: ignore[no-untyped-def]
     both = slots[LEFT_HEEL]["blob"] >= 0 and slots[RIGHT_HEEL]["blob"] >= 0
     if both:
         lock[0]["apart_s"] += dt
-        lock[0]["apart"] += (slots[RIGHT_HEEL]["u"] - slots[LEFT_HEEL]["u"] - lock[0]["apart"]) * min(
-            1.0, dt / max(1e-9, min(1.5, lock[0]["apart_s"]))
-        )
+        apart = slots[RIGHT_HEEL]["u"] - slots[LEFT_HEEL]["u"]
+        lock[0]["apart"] += (apart - lock[0]["apart"]) * min(1.0, dt / max(1e-9, min(1.5, lock[0]["apart_s"])))
+        lock[0]["quick"] += (apart - lock[0]["quick"]) * min(1.0, dt / max(1e-9, min(0.3, lock[0]["apart_s"])))
     gain = min(1.0, dt / max(1e-9, min(0.8, lock[0]["apart_s"])))
     for side in (LEFT_HEEL, RIGHT_HEEL):
         if slots[side]["blob"] < 0 or not (both or lock[0]["apart_s"] > SURE_S):
@@ -509,12 +555,29 @@ def _learn_heels(slots, lock, t_s):  # type: ignore[no-untyped-def]
         leak = dt / 10.0
         lock[0]["low_v"] = max(below, lock[0]["low_v"] + leak * (below - lock[0]["low_v"]))
         lock[0]["top_v"] = min(below, lock[0]["top_v"] + leak * (below - lock[0]["top_v"]))
-    if lock[0]["apart_s"] >= SURE_S and lock[0]["apart"] < 0.0:
+    wrong = lock[0]["apart"] < 0.0 or lock[0]["quick"] < -0.3 * lock[0]["apart"]
+    if lock[0]["apart_s"] >= SURE_S and wrong:
         slots[SPARE] = slots[LEFT_HEEL]
         slots[LEFT_HEEL] = slots[RIGHT_HEEL]
         slots[RIGHT_HEEL] = slots[SPARE]
-        lock[0]["left_u"], lock[0]["right_u"] = lock[0]["right_u"], lock[0]["left_u"]
-        lock[0]["apart"], lock[0]["mute_s"] = -lock[0]["apart"], t_s + SURE_S
+        if lock[0]["apart"] < 0.0:
+            lock[0]["left_u"], lock[0]["right_u"] = lock[0]["right_u"], lock[0]["left_u"]
+        lock[0]["apart"], lock[0]["quick"] = abs(lock[0]["apart"]), -lock[0]["quick"]
+        lock[0]["mute_s"] = t_s + SURE_S
+
+
+@kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
+def _drop_strays(slots, lock, t_s, px):  # type: ignore[no-untyped-def]
+    """A heel that stands still under a runner who moves, or leaves the legs' room, was a reflection: let it go."""
+    for i in (LEFT_HEEL, RIGHT_HEEL):
+        if slots[i]["blob"] < 0:
+            continue
+        below, aside = slots[i]["v"] - lock[0]["mid_v"], slots[i]["u"] - lock[0]["mid_u"]
+        if _fixed(slots, i, t_s, px) and slots[LEFT]["v1"] - slots[LEFT]["v0"] > 4.0 * STILL_PX * px:
+            lock[0]["apart"] = lock[0]["apart_s"] = lock[0]["low_v"] = lock[0]["top_v"] = 0.0
+        elif below > lock[0]["span"] and abs(aside) < 0.35 * below + 0.3 * lock[0]["span"]:
+            continue
+        slots[i]["seen"], slots[i]["blob"] = 0, -1
 
 
 @kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64), inner=True)
@@ -561,10 +624,7 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at, xy, score):  # t
             if b >= 0:
                 _see(slots, i, at[b, 0], at[b, 1], blobs, b, t_s)
         _learn_pair(slots, lock, t_s)
-        for i in (LEFT_HEEL, RIGHT_HEEL):  # a heel that stands still under a runner who moves is a reflection
-            if _fixed(slots, i, t_s, px) and slots[LEFT]["v1"] - slots[LEFT]["v0"] > 4.0 * STILL_PX * px:
-                slots[i]["seen"], slots[i]["blob"] = 0, -1
-                lock[0]["apart"] = lock[0]["apart_s"] = lock[0]["low_v"] = lock[0]["top_v"] = 0.0
+        _drop_strays(slots, lock, t_s, px)
     if whole:
         _follow_others(slots, tracks, blobs, at, n, t_s, px)
         if lock[0]["held"] and t_s - lock[0]["seen_s"] > LOST_S:
