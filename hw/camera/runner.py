@@ -9,6 +9,7 @@ stance heel rides on the belt, the swing heel is thrown up behind. Not a model o
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -119,7 +120,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         start = 0.0 if side is self.first else self.step_s
         stride = 2 * self.step_s
         p = np.mod(t_s - start, stride)
-        at_s, knots = self._heel_knots()
+        at_s, knots = _heel_knots(self)
         j = np.clip(np.searchsorted(at_s, p, side="right") - 1, 0, len(at_s) - 2)
         span = (at_s[j + 1] - at_s[j])[:, None]
         s = (p - at_s[j])[:, None] / span
@@ -128,26 +129,6 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
         c3 = span * (before[:, 2:] + after[:, 2:]) - 2 * rise
         c2 = rise - span * before[:, 2:] - c3
         return before[:, :2] + s * (span * before[:, 2:] + s * (c2 + s * c3))
-
-    def _heel_knots(self) -> tuple[F64, F64]:
-        """Times in the stride, and (y, z, vy, vz) there; shaped after the recorded runners' mean heel path."""
-        c, v, z = self.contact_time_s, self.speed_mps, self.heel_floor_m
-        landed, lifted, swing = 0.03, 0.5 * c, 2 * self.step_s - c
-        y_landed = 0.35 - 0.8 * v * landed
-        y_lifted = y_landed - v * (lifted - landed)
-        y_off = y_lifted - 0.75 * v * (c - lifted)
-        knots = (
-            (0.0, (0.35, z + 0.01, -0.55 * v, -0.35)),
-            (landed, (y_landed, z, -v, 0.0)),
-            (lifted, (y_lifted, z, -v, 0.0)),
-            (c, (y_off, z + 0.45 * self.heel_lift_m, -0.35 * v, 1.3)),
-            (c + 0.2 * swing, (y_off - 0.035, z + 0.83 * self.heel_lift_m, 0.0, 1.0)),
-            (c + 0.39 * swing, (y_off + 0.06, z + self.heel_lift_m, 0.55 * v, 0.0)),
-            (c + 0.83 * swing, (0.31, z + 0.06, 0.85 * v, -0.8)),
-            (c + 0.92 * swing, (0.37, z + 0.03, 0.2 * v, -0.35)),
-            (c + swing, (0.35, z + 0.01, -0.55 * v, -0.35)),
-        )
-        return np.array([at for at, _ in knots]), np.array([k for _, k in knots])
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -206,3 +187,25 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
 def _smooth(x: F64) -> F64:
     """0 at 0 and 1 at 1 with flat first and second derivatives at both."""
     return x * x * x * (10 + x * (6 * x - 15))
+
+
+@lru_cache(maxsize=64)
+def _heel_knots(runner: Runner) -> tuple[F64, F64]:
+    """Times in the stride, and (y, z, vy, vz) there; shaped after the recorded runners' mean heel path."""
+    c, v, z = runner.contact_time_s, runner.speed_mps, runner.heel_floor_m
+    landed, lifted, swing = 0.03, 0.5 * c, 2 * runner.step_s - c
+    y_landed = 0.35 - 0.8 * v * landed
+    y_lifted = y_landed - v * (lifted - landed)
+    y_off = y_lifted - 0.75 * v * (c - lifted)
+    knots = (
+        (0.0, (0.35, z + 0.01, -0.55 * v, -0.35)),
+        (landed, (y_landed, z, -v, 0.0)),
+        (lifted, (y_lifted, z, -v, 0.0)),
+        (c, (y_off, z + 0.45 * runner.heel_lift_m, -0.35 * v, 1.3)),
+        (c + 0.2 * swing, (y_off - 0.035, z + 0.83 * runner.heel_lift_m, 0.0, 1.0)),
+        (c + 0.39 * swing, (y_off + 0.06, z + runner.heel_lift_m, 0.55 * v, 0.0)),
+        (c + 0.83 * swing, (0.31, z + 0.06, 0.85 * v, -0.8)),
+        (c + 0.92 * swing, (0.37, z + 0.03, 0.2 * v, -0.35)),
+        (c + swing, (0.35, z + 0.01, -0.55 * v, -0.35)),
+    )
+    return np.array([at for at, _ in knots]), np.array([k for _, k in knots])

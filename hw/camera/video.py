@@ -120,7 +120,7 @@ class VideoFile:
         total = self.frames_total
         if total is None or seen >= total:
             return
-        if total / self._rate_hz - lasted_s > 3 * widest_s:
+        if total / self._rate_hz - lasted_s > 1.6 * widest_s:
             raise SourceError(
                 f"{self._path}: ends after {seen} of {total} frames: truncated or damaged",
                 fix="copy the file again; what came before was used",

@@ -172,7 +172,7 @@ class VirtualCamera:
             return who.at(t_s + around)[:, self._rows]
         each = np.arange(len(self._rows))
         row_t_s = np.full(len(each), t_s)
-        for _ in range(4):  # a dot moves 1% of a row's way per row: each round gains two digits
+        for _ in range(3):  # a dot moves 1% of a row's way per row: each round gains two digits
             xy, _ = self._optics.project(who.at(row_t_s)[each, self._rows])
             row_t_s = t_s + self._row_s * np.nan_to_num(xy[:, 1] + self._middle[1])
         at = who.at((row_t_s[None] + around[:, None]).ravel()).reshape(3, len(each), -1, 3)

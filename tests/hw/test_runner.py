@@ -1,6 +1,7 @@
 """The synthetic runner moves as physics and his figures say."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_feet_alternate_and_steps_lie_within_the_time_asked_for():
     runner = Runner(first=Side.LEFT)
     steps = runner.steps(1.0, 5.0)
     assert all(s.contact_s >= 1.0 and s.off_s <= 5.0 for s in steps)
-    assert all(a.stance is not b.stance for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a.stance is not b.stance for a, b in pairwise(steps))
     assert runner.step(0).stance is Side.LEFT
     assert (
         len(steps)

@@ -1,0 +1,197 @@
+"""What every camera driver promises, held against each of them; and the pace of those that are live."""
+
+import math
+import time
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from appliance.records import Frame
+from hw.camera import LONGEST_WAIT_S
+from hw.camera.pacing import Pace
+from hw.camera.runner import Runner
+from hw.camera.scene import Scene
+from hw.camera.video import VideoFile
+from hw.camera.virtual import VirtualCamera
+
+
+def _film(path, many=30, rate_hz=120.0, size=(96, 64)):
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"FFV1"), rate_hz, size, False)
+    for k in range(many):
+        writer.write(np.full(size[::-1], k * 3, np.uint8))
+    writer.release()
+    return path
+
+
+def _virtual(tmp_path, **how):
+    return VirtualCamera(Scene(width_px=96, height_px=64, duration_s=0.25, lost=0.1), **how)
+
+
+def _synthetic(tmp_path, **how):
+    return VirtualCamera(Scene(runner=Runner(), width_px=96, height_px=64, row_us=10, duration_s=0.25), **how)
+
+
+def _video(tmp_path, **how):
+    return VideoFile(_film(tmp_path / "film.mkv"), **how)
+
+
+CAMERAS = {"virtual": _virtual, "synthetic": _synthetic, "video": _video}
+PACES = {"as fast as possible": {}, "live": {"realtime": True, "speed": 1.0}}
+
+
+@pytest.fixture(params=[(c, p) for c in CAMERAS for p in PACES], ids=lambda cp: f"{cp[0]}, {cp[1]}")
+def camera(request, tmp_path):
+    driver, pace = request.param
+    opened = CAMERAS[driver](tmp_path, **PACES[pace])
+    yield opened
+    opened.close()
+
+
+def test_every_frame_is_whole_and_of_the_size_that_was_said(camera):
+    frames = [f for f in camera.frames() if f is not None]
+    assert len(frames) > 10
+    for frame in frames:
+        assert isinstance(frame, Frame)
+        assert frame.luma.dtype == np.uint8
+        assert frame.luma.shape == camera.size[::-1]
+        assert frame.luma.flags.c_contiguous
+        assert frame.row_s >= 0
+
+
+def test_times_and_numbers_only_ever_rise(camera):
+    frames = [f for f in camera.frames() if f is not None]
+    assert all(math.isfinite(f.t_s) for f in frames)
+    assert all(b.t_s > a.t_s and b.seq > a.seq for a, b in pairwise(frames))
+
+
+def test_the_rate_is_the_one_that_was_said(camera):
+    frames = [f for f in camera.frames() if f is not None]
+    rate_hz = (frames[-1].seq - frames[0].seq) / (frames[-1].t_s - frames[0].t_s)
+    assert rate_hz == pytest.approx(camera.rate_hz, rel=0.01)
+
+
+def test_the_clock_is_the_one_that_stamps_the_frames(camera):
+    last = None
+    for frame in camera.frames():
+        if frame is not None:
+            last = frame
+            assert 0 <= camera.now_s() - frame.t_s < 0.5
+    assert last is not None
+
+
+def test_a_closed_camera_ends_its_frames_and_can_be_closed_again(camera):
+    frames = camera.frames()
+    assert next(frames) is not None
+    camera.close()
+    camera.close()
+    assert [f for f in frames if f is not None] == []
+    assert [f for f in camera.frames() if f is not None] == []
+
+
+def test_frames_that_were_given_out_stay_as_they_are(camera):
+    frames = camera.frames()
+    first = next(f for f in frames if f is not None)
+    kept = first.luma.copy()
+    for _ in frames:
+        pass
+    assert np.array_equal(first.luma, kept)
+
+
+@pytest.mark.parametrize("driver", CAMERAS)
+def test_a_live_camera_never_keeps_its_reader_waiting(driver, tmp_path):
+    camera = CAMERAS[driver](tmp_path, realtime=True, speed=0.1)  # a frame every 83 ms: two waits each
+    frames, nothing = camera.frames(), 0
+    for _ in range(8):
+        start_s = time.monotonic()
+        nothing += next(frames) is None
+        assert time.monotonic() - start_s < LONGEST_WAIT_S + 0.02  # with room for a busy machine
+    camera.close()
+    assert nothing >= 2
+
+
+@pytest.mark.parametrize("driver", ["synthetic", "video"])
+def test_a_late_reader_loses_frames_and_sees_the_newest(driver, tmp_path):
+    camera = CAMERAS[driver](tmp_path, realtime=True)
+    frames = camera.frames()
+    next(frames)
+    pace = Pace()
+    while not pace.wait(0.1):  # the reader is busy for a tenth of a second
+        pass
+    late = next(frames)
+    assert camera.lost >= 5
+    assert camera.now_s() - late.t_s < 0.05
+    camera.close()
+
+
+def test_live_frames_come_when_they_were_read_out_and_not_before(tmp_path):
+    camera = _synthetic(tmp_path, realtime=True)
+    for frame in camera.frames():
+        if frame is not None:
+            assert camera.now_s() >= frame.t_s + camera.scene.exposure_ms * 0.5e-3 + 63 * frame.row_s
+
+
+def test_played_faster_a_source_keeps_its_own_seconds(tmp_path):
+    camera = _synthetic(tmp_path, realtime=True, speed=4.0)
+    start_s = time.monotonic()
+    t_s = [f.t_s for f in camera.frames() if f is not None]
+    assert time.monotonic() - start_s < 0.2
+    assert t_s[-1] - t_s[0] > 0.2
+
+
+def test_a_recording_that_does_not_loop_ends_with_its_last_sample():
+    camera = VirtualCamera(Scene(width_px=64, height_px=64, loop=False, rate_hz=20))
+    assert [f.t_s for f in camera.frames()][-1] == pytest.approx(29.95)
+
+
+def test_a_looped_recording_runs_on_without_a_jump():
+    for runner in ("rbds001", "rbds002", "ric"):
+        camera = VirtualCamera(Scene(runner=runner))
+        t_s = np.arange(20.0, 70.0, 0.005)
+        places = camera._actor.at(t_s)
+        assert np.isfinite(places).all()
+        speed = np.abs(np.diff(places, axis=0)).max(axis=(1, 2)) / 0.005
+        first_lap = speed[: round(4 / 0.005)].max()
+        assert speed.max() < 1.3 * first_lap  # no faster at the seam than a running heel is
+
+
+def test_samples_of_a_recording_are_met_exactly():
+    from hw.camera import trials
+
+    trial = trials.load("rbds001")
+    camera = VirtualCamera(Scene(loop=False))
+    where = camera.truth(float(trial.t_s[1234]))
+    d = trial.marks["right_iliac_crest"][1234] - trial.marks["left_iliac_crest"][1234]
+    assert where["right_iliac_crest"] - where["left_iliac_crest"] == pytest.approx(d, abs=1e-5)
+    assert where["left_heel"][2] == pytest.approx(trial.marks["left_heel"][1234, 2], abs=1e-5)
+
+
+def test_the_runner_stands_still_first_and_then_runs():
+    camera = VirtualCamera(Scene(runner="ric", stand_s=1.5))
+    running = VirtualCamera(Scene(runner="ric"))
+    assert camera.elevation_deg(np.array([0.0, 0.7, 1.49])) == pytest.approx(np.full(3, camera.standing_deg))
+    assert camera.standing_deg == pytest.approx(-2.43, abs=0.01)
+    later = np.arange(2.5, 20, 0.1)
+    assert camera.elevation_deg(later) == pytest.approx(running.elevation_deg(later - 1.5))
+    t_s = np.arange(1.4, 2.2, 0.005)
+    assert np.abs(np.diff(camera._actor.at(t_s), axis=0)).max() / 0.005 < 12
+
+
+@pytest.mark.parametrize(
+    ("scene", "word"),
+    [
+        (Scene(runner="nobody"), "nobody"),
+        (Scene(pair="plate"), "plate"),
+        (Scene(rate_hz=0.0), "above zero"),
+        (Scene(lost=1.0), "lost"),
+        (Scene(pitch_deg=math.nan), "finite"),
+        (Scene(runner=Runner(contact_time_s=0.4)), "flight"),
+    ],
+)
+def test_a_scene_without_sense_is_refused_with_a_remedy(scene, word):
+    from appliance.errors import SettingsError
+
+    with pytest.raises(SettingsError, match=word) as refused:
+        VirtualCamera(scene)
+    assert refused.value.fix
