@@ -24,6 +24,7 @@ from appliance.records import U8, Frame
 from hw.camera.pacing import Pace
 
 _STILLS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"BM": "BMP", b"\0\0\0\1": "raw H.264/H.265"}
+_LUMA_PLANE = ("Y800", "GREY", "I420", "IYUV", "YV12", "NV12", "NV21")
 _WATCHED = ("MJPG", "mjpg", "jpeg", "MPNG", "png ")
 
 
@@ -133,10 +134,9 @@ class _CodedSizes:
     def __init__(self, path: Path, reader: Any) -> None:
         import cv2
 
-        code = int(_get(reader, "CAP_PROP_FOURCC")) & 0xFFFFFFFF
         self._packets: Any = None
         self._first: tuple[int, int] | None = None
-        if struct.pack("<I", code).decode("latin-1") in _WATCHED:
+        if _fourcc(reader, "CAP_PROP_FOURCC") in _WATCHED:
             self._packets = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
 
     def next(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
@@ -196,10 +196,10 @@ def _opened(path: Path) -> tuple[Any, U8]:
     )  # FFmpeg speaks to stderr otherwise; -8 is its "quiet"
     import cv2
 
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    for convert in (0, 1):  # luma as it is stored, where this OpenCV hands it over; else through colour
+    _hush(cv2)
+    for convert in (0, 1):  # luma as it is stored, where it is a plane of its own; else through colour
         reader = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        if reader.isOpened():
+        if reader.isOpened() and (convert or _fourcc(reader, "CAP_PROP_CODEC_PIXEL_FORMAT") in _LUMA_PLANE):
             reader.set(cv2.CAP_PROP_CONVERT_RGB, convert)
             reader.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
             luma = _read(reader)
@@ -210,6 +210,18 @@ def _opened(path: Path) -> tuple[Any, U8]:
         f"{path}: no video that can be read, or cut off before its first frame",
         fix="try whether a player shows it; .mp4, .avi and .mkv are read, and an .mp4 needs its end",
     )
+
+
+def _hush(cv2: Any) -> None:
+    """OpenCV's own warnings off; the call has moved between its versions 4 and 5."""
+    silence = getattr(cv2, "setLogLevel", None)
+    if silence is None:
+        silence = cv2.utils.logging.setLogLevel
+    silence(0)
+
+
+def _fourcc(reader: Any, name: str) -> str:
+    return struct.pack("<I", int(_get(reader, name)) & 0xFFFFFFFF).decode("latin-1")
 
 
 def _stated_size(reader: Any) -> tuple[int, int]:
