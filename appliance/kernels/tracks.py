@@ -62,39 +62,43 @@ STILL_PX = 3.0
 @kernel(types.UniTuple(float64, 2)(float64, float64, rows_of(VIEW)), inner=True)
 def _upright(x, y, view):  # type: ignore[no-untyped-def]
     """Sensor pixel to upright pixel."""
-    a = x - (view[0]["width"] - 1) / 2.0
-    b = y - (view[0]["height"] - 1) / 2.0
-    turn = view[0]["turn"]
+    mount = view[0]
+    a = x - (mount["width"] - 1) / 2.0
+    b = y - (mount["height"] - 1) / 2.0
+    turn = mount["turn"]
     if turn == 1:
         a, b = -b, a
     elif turn == 2:
         a, b = -a, -b
     elif turn == 3:
         a, b = b, -a
-    return (-a if view[0]["mirror"] else a), b
+    return (-a if mount["mirror"] else a), b
 
 
 @kernel(types.UniTuple(float64, 2)(float64, float64, rows_of(VIEW)), inner=True)
 def _sensor(u, v, view):  # type: ignore[no-untyped-def]
     """Upright pixel to sensor pixel: the inverse of `_upright`."""
-    a, b = (-u if view[0]["mirror"] else u), v
-    turn = view[0]["turn"]
+    mount = view[0]
+    a, b = (-u if mount["mirror"] else u), v
+    turn = mount["turn"]
     if turn == 1:
         a, b = b, -a
     elif turn == 2:
         a, b = -a, -b
     elif turn == 3:
         a, b = -b, a
-    return a + (view[0]["width"] - 1) / 2.0, b + (view[0]["height"] - 1) / 2.0
+    return a + (mount["width"] - 1) / 2.0, b + (mount["height"] - 1) / 2.0
 
 
 @kernel(int64(rows_of(TRACK), rows_of(LOCK), rows_of(VIEW), float64, rows_of(WINDOW)))
 def plan(slots, lock, view, t_s, windows):  # type: ignore[no-untyped-def]
     """Where to look in this frame: a window a mark when all four were just seen, else the whole picture. How many."""
-    width, height = view[0]["width"], view[0]["height"]
+    mount = view[0]
+    pair = lock[0]
+    width, height = mount["width"], mount["height"]
     windows[0]["x0"], windows[0]["x1"], windows[0]["y0"], windows[0]["y1"] = 0, width, 0, height
-    still = max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[LEFT]["u1"] - slots[LEFT]["u0"]) < STILL_PX * view[0]["px"]
-    if not lock[0]["held"] or (still and t_s - lock[0]["since_s"] > 0.5):
+    still = max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[LEFT]["u1"] - slots[LEFT]["u0"]) < STILL_PX * mount["px"]
+    if not pair["held"] or (still and t_s - pair["since_s"] > 0.5):
         return 1
     for i in range(4):
         if slots[i]["seen"] < 3 or slots[i]["blob"] < 0 or t_s - slots[i]["t_s"] > 0.06:
@@ -102,7 +106,7 @@ def plan(slots, lock, view, t_s, windows):  # type: ignore[no-untyped-def]
     for i in range(4):
         dt = t_s - slots[i]["t_s"]
         x, y = _sensor(slots[i]["u"] + dt * slots[i]["du_s"], slots[i]["v"] + dt * slots[i]["dv_s"], view)
-        reach = 6.0 + slots[i]["across"] + (4.0 if i < 2 else 30.0) * view[0]["px"] * 60.0 * dt * dt * 2.0
+        reach = 6.0 + slots[i]["across"] + (4.0 if i < 2 else 30.0) * mount["px"] * 60.0 * dt * dt * 2.0
         windows[i]["x0"] = max(0, int(x - reach)) // 8 * 8
         windows[i]["x1"] = min(width, (int(x + reach) + 8) // 8 * 8)
         windows[i]["y0"] = max(0, int(y - reach))
@@ -229,25 +233,27 @@ def _match_paths(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
 @kernel(boolean(rows_of(TRACK), rows_of(LOCK), float64[:, ::1], float64), inner=True)
 def _rigid(slots, lock, at, t_s):  # type: ignore[no-untyped-def]
     """Whether the matched pelvis pair is still the same stiff pair; a change faster than a pelvis can turn is not."""
+    pair = lock[0]
     a, b = slots[LEFT]["blob"], slots[RIGHT]["blob"]
-    room = 3.0 + lock[0]["span"] * min(0.25, 0.05 + 1.5 * (t_s - lock[0]["seen_s"]))
+    room = 3.0 + pair["span"] * min(0.25, 0.05 + 1.5 * (t_s - pair["seen_s"]))
     du, dv = at[b, 0] - at[a, 0], at[b, 1] - at[a, 1]
-    return du > 0 and abs(du - lock[0]["du"]) < room and abs(dv - lock[0]["dv"]) < room
+    return du > 0 and abs(du - pair["du"]) < room and abs(dv - pair["dv"]) < room
 
 
 @kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64), inner=True)
 def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """Both pelvis marks lost: the one pair of blobs near the old place that has the old distance; two such, none."""
-    span = lock[0]["span"]
+    pair = lock[0]
+    span = pair["span"]
     best, second, left, right = 1e9, 1e9, -1, -1
-    reach = (30.0 + 300.0 * (t_s - lock[0]["seen_s"])) * px + span
+    reach = (30.0 + 300.0 * (t_s - pair["seen_s"])) * px + span
     for i in range(n):
         if blobs[i]["mass"] < 0.5 * slots[LEFT]["mass"] or blobs[i]["mass"] > 2.0 * slots[LEFT]["mass"]:
             continue
         for j in range(n):
-            off = math.hypot(at[j, 0] - at[i, 0] - lock[0]["du"], at[j, 1] - at[i, 1] - lock[0]["dv"])
+            off = math.hypot(at[j, 0] - at[i, 0] - pair["du"], at[j, 1] - at[i, 1] - pair["dv"])
             mid_u, mid_v = (at[i, 0] + at[j, 0]) / 2.0, (at[i, 1] + at[j, 1]) / 2.0
-            away = math.hypot(mid_u - lock[0]["mid_u"], mid_v - lock[0]["mid_v"])
+            away = math.hypot(mid_u - pair["mid_u"], mid_v - pair["mid_v"])
             if i == j or at[j, 0] <= at[i, 0] or off > 2.0 + 0.2 * span or away > reach:
                 continue
             if blobs[j]["mass"] < 0.5 * slots[RIGHT]["mass"] or blobs[j]["mass"] > 2.0 * slots[RIGHT]["mass"]:
@@ -266,14 +272,15 @@ def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
 @kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64), inner=True)
 def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """A pelvis mark whose path was lost: beside its partner, or both by their distance; then the pair must be stiff."""
-    span = lock[0]["span"]
+    pair = lock[0]
+    span = pair["span"]
     a, b = slots[LEFT]["blob"], slots[RIGHT]["blob"]
-    room = 3.0 + span * min(0.15, 0.05 + 1.5 * (t_s - lock[0]["seen_s"]))
+    room = 3.0 + span * min(0.15, 0.05 + 1.5 * (t_s - pair["seen_s"]))
     if a >= 0 and b < 0:
-        u, v = at[a, 0] + lock[0]["du"], at[a, 1] + lock[0]["dv"]
+        u, v = at[a, 0] + pair["du"], at[a, 1] + pair["dv"]
         slots[RIGHT]["blob"] = _nearest(slots, RIGHT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s, px)
     elif b >= 0 and a < 0:
-        u, v = at[b, 0] - lock[0]["du"], at[b, 1] - lock[0]["dv"]
+        u, v = at[b, 0] - pair["du"], at[b, 1] - pair["dv"]
         slots[LEFT]["blob"] = _nearest(slots, LEFT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s, px)
     elif a < 0 and b < 0:
         _search_pair(slots, tracks, lock, blobs, at, n, t_s, px)
@@ -346,7 +353,8 @@ def _legs(tracks, mid_u, mid_v, du, moving, px):  # type: ignore[no-untyped-def]
 @kernel(float64(rows_of(TRACK), int64, int64, int64, float64, rows_of(VIEW)), inner=True)
 def _pair_score(tracks, i, j, movers, t_s, view):  # type: ignore[no-untyped-def]
     """How much tracks i (left) and j look like a runner's pelvis pair; below 0 = not at all."""
-    px = view[0]["px"]
+    mount = view[0]
+    px = mount["px"]
     du, dv = tracks[j]["u"] - tracks[i]["u"], abs(tracks[j]["v"] - tracks[i]["v"])
     ratio = tracks[i]["mass"] / tracks[j]["mass"]
     across = max(tracks[i]["across"], tracks[j]["across"])
@@ -368,7 +376,7 @@ def _pair_score(tracks, i, j, movers, t_s, view):  # type: ignore[no-untyped-def
         depth = max(tracks[left]["v"], tracks[right]["v"]) - mid_v
         if du > 0.55 * depth:
             return -1.0
-    wide = view[0]["height"] if view[0]["turn"] & 1 else view[0]["width"]
+    wide = mount["height"] if mount["turn"] & 1 else mount["width"]
     size = (tracks[i]["across"] + tracks[j]["across"]) / 2.0
     return 4.0 * heels + 2.0 * du / (100.0 * px) + 0.1 * size - 4.0 * abs(mid_u) / wide + (2.0 if moving else 0.0)
 
@@ -408,6 +416,7 @@ def _adopt(slots, i, tracks, k):  # type: ignore[no-untyped-def]
 @kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(VIEW), float64), inner=True)
 def _acquire(slots, tracks, lock, view, t_s):  # type: ignore[no-untyped-def]
     """Take a pelvis pair: at once where the picture leaves no doubt, else once motion has told runner from room."""
+    pair = lock[0]
     px = view[0]["px"]
     movers = count = 0
     for i in range(tracks.shape[0]):
@@ -416,30 +425,30 @@ def _acquire(slots, tracks, lock, view, t_s):  # type: ignore[no-untyped-def]
             movers += 1 if _moves(tracks, i, px) else 0
     left, right, score, close = _choose(tracks, movers, t_s, view)
     if left < 0:
-        lock[0]["rival"] = 0.0
+        pair["rival"] = 0.0
         return
     u, v = (tracks[left]["u"] + tracks[right]["u"]) / 2.0, (tracks[left]["v"] + tracks[right]["v"]) / 2.0
-    same = math.hypot(u - lock[0]["rival_u"], v - lock[0]["rival_v"]) < 20.0 * px
-    lock[0]["rival"] = lock[0]["rival"] + 1.0 if same else 1.0
-    lock[0]["rival_u"], lock[0]["rival_v"] = u, v
-    age = t_s - lock[0]["first_s"]
+    same = math.hypot(u - pair["rival_u"], v - pair["rival_v"]) < 20.0 * px
+    pair["rival"] = pair["rival"] + 1.0 if same else 1.0
+    pair["rival_u"], pair["rival_v"] = u, v
+    age = t_s - pair["first_s"]
     legs = score >= 8.0
-    if lock[0]["held"]:
-        ready = movers >= 2 and score >= 4.0 and lock[0]["rival"] >= 6
+    if pair["held"]:
+        ready = movers >= 2 and score >= 4.0 and pair["rival"] >= 6
     elif movers >= 2 and age > 0.12:
-        ready = lock[0]["rival"] >= (3 if legs else (10 if score >= 4.0 else 40))
+        ready = pair["rival"] >= (3 if legs else (10 if score >= 4.0 else 40))
     else:
-        ready = not close and (legs and count <= 8 or lock[0]["rival"] >= 40)
+        ready = not close and (legs and count <= 8 or pair["rival"] >= 40)
     if not ready:
         return
     for i in range(4):
         slots[i]["seen"], slots[i]["blob"] = 0, -1
     du, dv = tracks[right]["u"] - tracks[left]["u"], tracks[right]["v"] - tracks[left]["v"]
-    lock[0]["held"], lock[0]["since_s"], lock[0]["seen_s"] = 1, t_s, t_s
-    lock[0]["du"], lock[0]["dv"], lock[0]["span"] = du, dv, math.hypot(du, dv)
-    lock[0]["mid_u"], lock[0]["mid_v"] = u, v
-    lock[0]["apart"] = lock[0]["apart_s"] = lock[0]["rival"] = lock[0]["mute_s"] = 0.0
-    lock[0]["left_u"] = lock[0]["right_u"] = lock[0]["top_v"] = lock[0]["low_v"] = 0.0
+    pair["held"], pair["since_s"], pair["seen_s"] = 1, t_s, t_s
+    pair["du"], pair["dv"], pair["span"] = du, dv, math.hypot(du, dv)
+    pair["mid_u"], pair["mid_v"] = u, v
+    pair["apart"] = pair["apart_s"] = pair["rival"] = pair["mute_s"] = 0.0
+    pair["left_u"] = pair["right_u"] = pair["top_v"] = pair["low_v"] = 0.0
     a, b = _legs(tracks, u, v, du, movers >= 2, px)
     _adopt(slots, LEFT, tracks, left)
     _adopt(slots, RIGHT, tracks, right)
@@ -451,66 +460,69 @@ def _acquire(slots, tracks, lock, view, t_s):  # type: ignore[no-untyped-def]
 @kernel(boolean(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), int64, int64, float64, float64), inner=True)
 def _fits_heel(slots, tracks, lock, k, side, t_s, px):  # type: ignore[no-untyped-def]
     """Whether track `k` may be the heel `side` that was lost: a moving thing where that heel has been, not the other."""
+    pair = lock[0]
     other = LEFT_HEEL + RIGHT_HEEL - side
-    below, aside = tracks[k]["v"] - lock[0]["mid_v"], tracks[k]["u"] - lock[0]["mid_u"]
+    below, aside = tracks[k]["v"] - pair["mid_v"], tracks[k]["u"] - pair["mid_u"]
     quick = math.hypot(tracks[k]["du_s"], tracks[k]["dv_s"]) > 15.0 * px
     if tracks[k]["blob"] < 0 or tracks[k]["seen"] < 3 or not quick or _fixed(tracks, k, t_s, px):
         return False
-    if below < max(1.6 * lock[0]["span"], 60.0 * px) or abs(aside) > 0.3 * below + 0.2 * lock[0]["span"]:
+    if below < max(1.6 * pair["span"], 60.0 * px) or abs(aside) > 0.3 * below + 0.2 * pair["span"]:
         return False
     if slots[other]["blob"] >= 0:
         near = math.hypot(tracks[k]["u"] - slots[other]["u"], tracks[k]["v"] - slots[other]["v"])
         if near < 0.06 * below:
             return False
-    if lock[0]["apart_s"] < SURE_S:
+    if pair["apart_s"] < SURE_S:
         return slots[other]["blob"] >= 0
-    room = 12.0 * px + 0.3 * (lock[0]["low_v"] - lock[0]["top_v"])
-    if below < lock[0]["top_v"] - room or below > lock[0]["low_v"] + room:
+    room = 12.0 * px + 0.3 * (pair["low_v"] - pair["top_v"])
+    if below < pair["top_v"] - room or below > pair["low_v"] + room:
         return False
-    mine = abs(aside - (lock[0]["left_u"] if side == LEFT_HEEL else lock[0]["right_u"]))
-    theirs = abs(aside - (lock[0]["right_u"] if side == LEFT_HEEL else lock[0]["left_u"]))
+    mine = abs(aside - (pair["left_u"] if side == LEFT_HEEL else pair["right_u"]))
+    theirs = abs(aside - (pair["right_u"] if side == LEFT_HEEL else pair["left_u"]))
     if slots[other]["blob"] >= 0:
-        return mine < theirs + 0.5 * lock[0]["apart"] and mine < 1.5 * lock[0]["apart"] + 10.0 * px
-    return mine < theirs - 0.25 * lock[0]["apart"]
+        return mine < theirs + 0.5 * pair["apart"] and mine < 1.5 * pair["apart"] + 10.0 * px
+    return mine < theirs - 0.25 * pair["apart"]
 
 
 @kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
 def _watch_lone(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     """Heels that are only ever seen one at a time: two in turn, a step apart, and the one further left is the left."""
-    a, b = _legs(tracks, lock[0]["mid_u"], lock[0]["mid_v"], lock[0]["span"], True, px)
+    pair = lock[0]
+    a, b = _legs(tracks, pair["mid_u"], pair["mid_v"], pair["span"], True, px)
     if a < 0 or a != b or tracks[a]["seen"] < 3:
         return
-    aside, below = tracks[a]["u"] - lock[0]["mid_u"], tracks[a]["v"] - lock[0]["mid_v"]
-    if lock[0]["lone_born"] != tracks[a]["born_s"]:
-        if lock[0]["lone_for"] > 0.06:
-            lock[0]["before_u"], lock[0]["before_s"] = lock[0]["lone_u"], lock[0]["lone_s"]
-        lock[0]["lone_born"], lock[0]["lone_u"], lock[0]["lone_for"] = tracks[a]["born_s"], aside, 0.0
-    dt = t_s - lock[0]["last_s"]
-    lock[0]["lone_for"] += dt
-    lock[0]["lone_u"] += (aside - lock[0]["lone_u"]) * min(1.0, dt / max(1e-9, lock[0]["lone_for"]))
-    lock[0]["lone_s"] = t_s
-    apart = abs(lock[0]["lone_u"] - lock[0]["before_u"])
-    if lock[0]["before_s"] > 0.0 and t_s - lock[0]["before_s"] < 0.6 and lock[0]["lone_for"] > 0.06 and apart > 0.03 * below:
-        lock[0]["left_u"] = min(lock[0]["lone_u"], lock[0]["before_u"])
-        lock[0]["right_u"] = max(lock[0]["lone_u"], lock[0]["before_u"])
-        lock[0]["apart"] = lock[0]["quick"] = apart
-        lock[0]["apart_s"] = SURE_S
-        lock[0]["low_v"], lock[0]["top_v"] = 1.1 * below, 0.7 * below
+    aside, below = tracks[a]["u"] - pair["mid_u"], tracks[a]["v"] - pair["mid_v"]
+    if pair["lone_born"] != tracks[a]["born_s"]:
+        if pair["lone_for"] > 0.06:
+            pair["before_u"], pair["before_s"] = pair["lone_u"], pair["lone_s"]
+        pair["lone_born"], pair["lone_u"], pair["lone_for"] = tracks[a]["born_s"], aside, 0.0
+    dt = t_s - pair["last_s"]
+    pair["lone_for"] += dt
+    pair["lone_u"] += (aside - pair["lone_u"]) * min(1.0, dt / max(1e-9, pair["lone_for"]))
+    pair["lone_s"] = t_s
+    apart = abs(pair["lone_u"] - pair["before_u"])
+    if pair["before_s"] > 0.0 and t_s - pair["before_s"] < 0.6 and pair["lone_for"] > 0.06 and apart > 0.03 * below:
+        pair["left_u"] = min(pair["lone_u"], pair["before_u"])
+        pair["right_u"] = max(pair["lone_u"], pair["before_u"])
+        pair["apart"] = pair["quick"] = apart
+        pair["apart_s"] = SURE_S
+        pair["low_v"], pair["top_v"] = 1.1 * below, 0.7 * below
 
 
 @kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
 def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     """Give a lost heel its name back, where exactly one thing can be it; both at once only when both are new."""
-    if lock[0]["apart_s"] < SURE_S and slots[LEFT_HEEL]["blob"] < 0 and slots[RIGHT_HEEL]["blob"] < 0:
-        a, b = _legs(tracks, lock[0]["mid_u"], lock[0]["mid_v"], lock[0]["span"], True, px)
+    pair = lock[0]
+    if pair["apart_s"] < SURE_S and slots[LEFT_HEEL]["blob"] < 0 and slots[RIGHT_HEEL]["blob"] < 0:
+        a, b = _legs(tracks, pair["mid_u"], pair["mid_v"], pair["span"], True, px)
         if a >= 0 and a != b and tracks[b]["u"] - tracks[a]["u"] > 4.0 * px:
             if tracks[a]["seen"] >= 3 and tracks[b]["seen"] >= 3 and (_moves(tracks, a, px) or _moves(tracks, b, px)):
                 _adopt(slots, LEFT_HEEL, tracks, a)
                 _adopt(slots, RIGHT_HEEL, tracks, b)
-                lock[0]["apart"] = lock[0]["apart_s"] = 0.0
+                pair["apart"] = pair["apart_s"] = 0.0
             return
         _watch_lone(tracks, lock, t_s, px)
-        if lock[0]["apart_s"] < SURE_S:
+        if pair["apart_s"] < SURE_S:
             return
     takes = np.full(2, -1, np.int64)
     for side in (LEFT_HEEL, RIGHT_HEEL):
@@ -519,8 +531,8 @@ def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
         best, at = 1e9, -1
         for k in range(tracks.shape[0]):
             if _fits_heel(slots, tracks, lock, k, side, t_s, px):
-                mean = lock[0]["left_u"] if side == LEFT_HEEL else lock[0]["right_u"]
-                far = abs(tracks[k]["u"] - lock[0]["mid_u"] - mean)
+                mean = pair["left_u"] if side == LEFT_HEEL else pair["right_u"]
+                far = abs(tracks[k]["u"] - pair["mid_u"] - mean)
                 if far < best:
                     best, at = far, k
         takes[side - LEFT_HEEL] = at
@@ -534,48 +546,50 @@ def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
 @kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64), inner=True)
 def _learn_heels(slots, lock, t_s):  # type: ignore[no-untyped-def]
     """Where each heel is on the average, and whether left is left; found wrong, names change places and keep silent."""
-    dt = min(0.05, t_s - lock[0]["last_s"])
+    pair = lock[0]
+    dt = min(0.05, t_s - pair["last_s"])
     both = slots[LEFT_HEEL]["blob"] >= 0 and slots[RIGHT_HEEL]["blob"] >= 0
     if both:
-        lock[0]["apart_s"] += dt
+        pair["apart_s"] += dt
         apart = slots[RIGHT_HEEL]["u"] - slots[LEFT_HEEL]["u"]
-        lock[0]["apart"] += (apart - lock[0]["apart"]) * min(1.0, dt / max(1e-9, min(1.5, lock[0]["apart_s"])))
-        lock[0]["quick"] += (apart - lock[0]["quick"]) * min(1.0, dt / max(1e-9, min(0.3, lock[0]["apart_s"])))
-    gain = min(1.0, dt / max(1e-9, min(0.8, lock[0]["apart_s"])))
+        pair["apart"] += (apart - pair["apart"]) * min(1.0, dt / max(1e-9, min(1.5, pair["apart_s"])))
+        pair["quick"] += (apart - pair["quick"]) * min(1.0, dt / max(1e-9, min(0.3, pair["apart_s"])))
+    gain = min(1.0, dt / max(1e-9, min(0.8, pair["apart_s"])))
     for side in (LEFT_HEEL, RIGHT_HEEL):
-        if slots[side]["blob"] < 0 or not (both or lock[0]["apart_s"] > SURE_S):
+        if slots[side]["blob"] < 0 or not (both or pair["apart_s"] > SURE_S):
             continue
-        aside, below = slots[side]["u"] - lock[0]["mid_u"], slots[side]["v"] - lock[0]["mid_v"]
+        aside, below = slots[side]["u"] - pair["mid_u"], slots[side]["v"] - pair["mid_v"]
         if side == LEFT_HEEL:
-            lock[0]["left_u"] += gain * (aside - lock[0]["left_u"])
+            pair["left_u"] += gain * (aside - pair["left_u"])
         else:
-            lock[0]["right_u"] += gain * (aside - lock[0]["right_u"])
-        if lock[0]["low_v"] == 0.0:
-            lock[0]["low_v"] = lock[0]["top_v"] = below
+            pair["right_u"] += gain * (aside - pair["right_u"])
+        if pair["low_v"] == 0.0:
+            pair["low_v"] = pair["top_v"] = below
         leak = dt / 10.0
-        lock[0]["low_v"] = max(below, lock[0]["low_v"] + leak * (below - lock[0]["low_v"]))
-        lock[0]["top_v"] = min(below, lock[0]["top_v"] + leak * (below - lock[0]["top_v"]))
-    wrong = lock[0]["apart"] < 0.0 or lock[0]["quick"] < -0.3 * lock[0]["apart"]
-    if lock[0]["apart_s"] >= SURE_S and wrong:
+        pair["low_v"] = max(below, pair["low_v"] + leak * (below - pair["low_v"]))
+        pair["top_v"] = min(below, pair["top_v"] + leak * (below - pair["top_v"]))
+    wrong = pair["apart"] < 0.0 or pair["quick"] < -0.3 * pair["apart"]
+    if pair["apart_s"] >= SURE_S and wrong:
         slots[SPARE] = slots[LEFT_HEEL]
         slots[LEFT_HEEL] = slots[RIGHT_HEEL]
         slots[RIGHT_HEEL] = slots[SPARE]
-        if lock[0]["apart"] < 0.0:
-            lock[0]["left_u"], lock[0]["right_u"] = lock[0]["right_u"], lock[0]["left_u"]
-        lock[0]["apart"], lock[0]["quick"] = abs(lock[0]["apart"]), -lock[0]["quick"]
-        lock[0]["mute_s"] = t_s + SURE_S
+        if pair["apart"] < 0.0:
+            pair["left_u"], pair["right_u"] = pair["right_u"], pair["left_u"]
+        pair["apart"], pair["quick"] = abs(pair["apart"]), -pair["quick"]
+        pair["mute_s"] = t_s + SURE_S
 
 
 @kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
 def _drop_strays(slots, lock, t_s, px):  # type: ignore[no-untyped-def]
     """A heel that stands still under a runner who moves, or leaves the legs' room, was a reflection: let it go."""
+    pair = lock[0]
     for i in (LEFT_HEEL, RIGHT_HEEL):
         if slots[i]["blob"] < 0:
             continue
-        below, aside = slots[i]["v"] - lock[0]["mid_v"], slots[i]["u"] - lock[0]["mid_u"]
+        below, aside = slots[i]["v"] - pair["mid_v"], slots[i]["u"] - pair["mid_u"]
         if _fixed(slots, i, t_s, px) and slots[LEFT]["v1"] - slots[LEFT]["v0"] > 4.0 * STILL_PX * px:
-            lock[0]["apart"] = lock[0]["apart_s"] = lock[0]["low_v"] = lock[0]["top_v"] = 0.0
-        elif below > lock[0]["span"] and abs(aside) < 0.35 * below + 0.3 * lock[0]["span"]:
+            pair["apart"] = pair["apart_s"] = pair["low_v"] = pair["top_v"] = 0.0
+        elif below > pair["span"] and abs(aside) < 0.35 * below + 0.3 * pair["span"]:
             continue
         slots[i]["seen"], slots[i]["blob"] = 0, -1
 
@@ -583,17 +597,18 @@ def _drop_strays(slots, lock, t_s, px):  # type: ignore[no-untyped-def]
 @kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64), inner=True)
 def _learn_pair(slots, lock, t_s):  # type: ignore[no-untyped-def]
     """The pair's middle and stiffness from what was seen of it."""
+    pair = lock[0]
     left, right = slots[LEFT]["blob"] >= 0, slots[RIGHT]["blob"] >= 0
     if left and right:
-        lock[0]["du"], lock[0]["dv"] = slots[RIGHT]["u"] - slots[LEFT]["u"], slots[RIGHT]["v"] - slots[LEFT]["v"]
-        lock[0]["span"] = math.hypot(lock[0]["du"], lock[0]["dv"])
-        lock[0]["mid_u"] = (slots[LEFT]["u"] + slots[RIGHT]["u"]) / 2.0
-        lock[0]["mid_v"] = (slots[LEFT]["v"] + slots[RIGHT]["v"]) / 2.0
-        lock[0]["seen_s"] = t_s
+        pair["du"], pair["dv"] = slots[RIGHT]["u"] - slots[LEFT]["u"], slots[RIGHT]["v"] - slots[LEFT]["v"]
+        pair["span"] = math.hypot(pair["du"], pair["dv"])
+        pair["mid_u"] = (slots[LEFT]["u"] + slots[RIGHT]["u"]) / 2.0
+        pair["mid_v"] = (slots[LEFT]["v"] + slots[RIGHT]["v"]) / 2.0
+        pair["seen_s"] = t_s
     elif left:
-        lock[0]["mid_u"], lock[0]["mid_v"] = slots[LEFT]["u"] + lock[0]["du"] / 2.0, slots[LEFT]["v"] + lock[0]["dv"] / 2.0
+        pair["mid_u"], pair["mid_v"] = slots[LEFT]["u"] + pair["du"] / 2.0, slots[LEFT]["v"] + pair["dv"] / 2.0
     elif right:
-        lock[0]["mid_u"], lock[0]["mid_v"] = slots[RIGHT]["u"] - lock[0]["du"] / 2.0, slots[RIGHT]["v"] - lock[0]["dv"] / 2.0
+        pair["mid_u"], pair["mid_v"] = slots[RIGHT]["u"] - pair["du"] / 2.0, slots[RIGHT]["v"] - pair["dv"] / 2.0
 
 
 @kernel(
@@ -605,12 +620,13 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at, xy, score):  # t
 
     at : (MAX_BLOBS, 2) scratch. xy : (4, 2) sensor px and score : (4,) are filled; NaN and 0 = not seen.
     """
+    pair = lock[0]
     px = view[0]["px"]
     for b in range(n):
         at[b, 0], at[b, 1] = _upright(blobs[b]["x"], blobs[b]["y"], view)
-    if lock[0]["first_s"] != lock[0]["first_s"]:
-        lock[0]["first_s"] = lock[0]["last_s"] = t_s
-    if lock[0]["held"]:
+    if pair["first_s"] != pair["first_s"]:
+        pair["first_s"] = pair["last_s"] = t_s
+    if pair["held"]:
         _match_paths(slots, tracks, lock, blobs, at, n, t_s, px)
         if not whole:
             for i in range(4):
@@ -627,25 +643,25 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at, xy, score):  # t
         _drop_strays(slots, lock, t_s, px)
     if whole:
         _follow_others(slots, tracks, blobs, at, n, t_s, px)
-        if lock[0]["held"] and t_s - lock[0]["seen_s"] > LOST_S:
-            lock[0]["held"] = 0
+        if pair["held"] and t_s - pair["seen_s"] > LOST_S:
+            pair["held"] = 0
             for i in range(4):
                 slots[i]["seen"], slots[i]["blob"] = 0, -1
-        still = lock[0]["held"] and t_s - lock[0]["since_s"] > 0.5 and not (_moves(slots, LEFT, px) or _moves(slots, RIGHT, px))
-        if not lock[0]["held"] or still:
+        still = pair["held"] and t_s - pair["since_s"] > 0.5 and not (_moves(slots, LEFT, px) or _moves(slots, RIGHT, px))
+        if not pair["held"] or still:
             _acquire(slots, tracks, lock, view, t_s)
-        if lock[0]["held"]:
+        if pair["held"]:
             _take_heels(slots, tracks, lock, t_s, px)
-    if lock[0]["held"]:
+    if pair["held"]:
         _learn_heels(slots, lock, t_s)
-    lock[0]["last_s"] = t_s
+    pair["last_s"] = t_s
     for i in range(4):
-        b = slots[i]["blob"] if lock[0]["held"] else -1
-        if b < 0 or (i >= 2 and t_s < lock[0]["mute_s"]):
+        b = slots[i]["blob"] if pair["held"] else -1
+        if b < 0 or (i >= 2 and t_s < pair["mute_s"]):
             xy[i, 0] = xy[i, 1] = np.nan
             score[i] = 0.0
         else:
             xy[i, 0], xy[i, 1] = blobs[b]["x"], blobs[b]["y"]
-            sure = i < 2 or lock[0]["apart_s"] >= SURE_S
+            sure = i < 2 or pair["apart_s"] >= SURE_S
             score[i] = slots[i]["score"] * (1.0 if sure else 0.5)
     return True
