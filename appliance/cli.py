@@ -60,12 +60,8 @@ def main(words: Sequence[str] | None = None) -> None:
     """The `hipbar` program: runs one command and ends the process with its exit code."""
     try:
         code = _answered(words)
-    except OutputError as error:
-        code = _told(str(error), error.fix, error.exit_code)
     except OSError as error:
         code = _unwritten(error)
-    if code in (OutputError.exit_code, PIPE_CLOSED):
-        _silence(sys.stdout)
     raise SystemExit(code)
 
 
@@ -77,8 +73,6 @@ def _answered(words: Sequence[str] | None) -> int:
         )
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except OutputError:
-        raise
     except HipbarError as error:
         return _told(str(error), error.fix, error.exit_code)
     except click.UsageError as error:
@@ -86,6 +80,8 @@ def _answered(words: Sequence[str] | None) -> int:
         return _told(error.format_message(), f"`{asked} --help` lists what it takes", USAGE)
     except click.ClickException as error:
         return _told(error.format_message(), "`hipbar --help` shows examples", 1)
+    except SystemExit:
+        return PIPE_CLOSED  # the one case in which click itself ends the process: nobody reads its output
     except (click.Abort, KeyboardInterrupt):
         return _told("stopped", "", STOPPED)
 
@@ -100,8 +96,10 @@ def _told(what: str, fix: str, code: int) -> int:
 def _unwritten(error: OSError) -> int:
     """Standard output that broke: a closed pipe ends quietly, a full disk is told; all else is a defect of ours."""
     if isinstance(error, BrokenPipeError):
+        _silence(sys.stdout)
         return PIPE_CLOSED
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        _silence(sys.stdout)
         return _told(f"standard output: {error.strerror}", "make room on that disk", OutputError.exit_code)
     raise error
 

@@ -24,7 +24,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """A table of the file; a key that nobody knows is an error."""
 
 
-class Camera(_Section):
+class Camera(_Section, frozen=True):
     """Where frames come from and how the camera is mounted."""
 
     source: Annotated[
@@ -51,7 +51,7 @@ class Camera(_Section):
     ] = False
 
 
-class Lens(_Section):
+class Lens(_Section, frozen=True):
     """One calibration record: how a pixel becomes a ray. `fx_px = 0` means not calibrated: pixels as they are.
 
     OpenCV's model in sensor pixels (centre of the first pixel is 0, 0); pose of the camera against the runner.
@@ -73,7 +73,7 @@ class Lens(_Section):
     yaw_deg: Annotated[float, Meta(ge=-45, le=45, description="camera turned to its right: positive; needs fx_px")] = 0.0
 
 
-class Sight(_Section):
+class Sight(_Section, frozen=True):
     """What counts as a dot."""
 
     contrast: Annotated[
@@ -83,7 +83,7 @@ class Sight(_Section):
     max_dot_px: Annotated[float, Meta(ge=3, le=100, description="largest dot, across")] = 32.0
 
 
-class Motion(_Section):
+class Motion(_Section, frozen=True):
     """From keypoints to steps."""
 
     zero_deg: Annotated[
@@ -93,7 +93,7 @@ class Motion(_Section):
     steps: Annotated[int, Meta(ge=1, le=50, description="steps a side behind the running means")] = 7
 
 
-class Feedback(_Section):
+class Feedback(_Section, frozen=True):
     """From figures to light."""
 
     mode: Annotated[
@@ -120,7 +120,7 @@ class Feedback(_Section):
     fade_ms: Annotated[float, Meta(ge=0, le=2000, description="cross-fade between what the bar shows")] = 200.0
 
 
-class Strip(_Section):
+class Strip(_Section, frozen=True):
     """The light bar."""
 
     kind: Annotated[Literal["terminal", "memory", "none"], Meta(description="which driver lights the bar")] = "terminal"
@@ -132,7 +132,7 @@ class Strip(_Section):
     led_ma: Annotated[float, Meta(ge=1, le=100, description="current of one LED at full white")] = 60.0
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """All settings, section by section; see `docs/settings.md`."""
 
     camera: Camera = Camera()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from appliance.config import Settings
     from appliance.pipeline import Pipeline
     from appliance.records import Frame
+    from appliance.station.tally import Delays, Tally
     from hw.camera import Camera
 
 RUNNERS = ("rbds001", "rbds002", "ric")
@@ -86,18 +87,27 @@ class _Demo:
 
     def show(self, *, display: bool, as_json: bool) -> None:
         """Stands, runs, tells."""
-        import hw
+        with self._screen(display) as screen:
+            tally, delays, guard_acts = self._run(screen)
         from appliance.commands import words
+
+        summary = tally.summary(guard_acts)
+        if as_json:
+            more = {"latency_us": words.delays(delays), "runner": self._settings.camera.runner}
+            click.echo(words.as_json(summary, **more))
+        else:
+            click.echo(f"\n{words.as_text(summary)}\n{words.delays_text(delays)}")
+
+    def _run(self, screen: Screen) -> tuple[Tally, Delays, int]:
+        """Everything that happens before the camera; then the sums, the delays, how often the guard had to act."""
+        import hw
         from appliance.pipeline import Pipeline
         from appliance.station.loop import Ledger, warmed, watch
         from appliance.station.tally import Tally
 
         pipeline = warmed(self._settings)
-        with (
-            contextlib.closing(hw.open_camera(self._settings, speed=self._speed, stand_s=_STAND_S)) as camera,
-            self._screen(display) as screen,
-            self._stop.looping(_STAND_S / self._speed),
-        ):
+        camera = hw.open_camera(self._settings, speed=self._speed, stand_s=_STAND_S)
+        with contextlib.closing(camera), self._stop.looping(_STAND_S / self._speed):
             frames = camera.frames()
             zero_deg = self._stand(frames, camera, screen, pipeline)
             settings = with_zero(self._settings, zero_deg)
@@ -105,24 +115,20 @@ class _Demo:
             ledger = Ledger(tally, (screen,), settings.strip.leds, frames=12)
             watch(_Rest(camera, frames), screen, pipeline, ledger, self._stop)
             ledger.flush()
-        summary, delays = tally.summary(pipeline.guard_acts), ledger.delays
-        if as_json:
-            click.echo(
-                words.as_json(summary, latency_us=words.delays(delays), runner=self._settings.camera.runner)
-            )
-        else:
-            click.echo(f"\n{words.as_text(summary)}\n{words.delays_text(delays)}")
+        return tally, ledger.delays, pipeline.guard_acts
 
     @contextlib.contextmanager
     def _screen(self, display: bool) -> Iterator[Screen]:
         """The terminal, or a screen that draws nothing."""
         from appliance.commands.screen import Screen
+        from appliance.feedback.patterns import pattern
+        from appliance.records import Shown
 
-        camera = self._settings.camera
-        title = (
-            f"hipbar: {camera.runner} at {camera.rate_hz:.0f} frames/s, mode {self._settings.feedback.mode}"
-        )
+        camera, mode = self._settings.camera, self._settings.feedback.mode
+        title = f"hipbar: {camera.runner} at {camera.rate_hz:.0f} frames/s, mode {mode}"
         with contextlib.closing(Screen(self._settings.strip.leds, title, display=display)) as screen:
+            screen.say("warming up: the first start compiles for some seconds")
+            screen.show(pattern(Shown.WARMING_UP, self._settings))
             yield screen
 
     def _stand(
@@ -130,6 +136,7 @@ class _Demo:
     ) -> float | None:
         from appliance.station.standing import standing_zero
 
+        screen.say("standing still: taking the zero")
         zero_deg = standing_zero(frames, camera, screen, pipeline, seconds=_STAND_S, stop=self._stop)
         if zero_deg is None:
             aside("standing: too little was seen for a zero; nothing is subtracted")

@@ -18,8 +18,6 @@ import msgspec
 from appliance.commands.options import FILE, aside, chosen_keys, finite, header_now, open_books, with_zero
 
 if TYPE_CHECKING:
-    from hw.camera.video import VideoFile
-
     from appliance.config import Settings
     from appliance.errors import SourceError
     from appliance.pipeline import Pipeline
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from appliance.station.recording import Recording
     from appliance.station.replay import Progress
     from appliance.station.tally import Tally
+    from hw.camera.video import VideoFile
 
 
 @click.command(name="replay")

@@ -53,6 +53,10 @@ class Screen:
         """Leaves the newest figures to be drawn."""
         self._lines = figures(chunk.moments[-1], Shown(int(chunk.shown[-1])))
 
+    def say(self, line: str) -> None:
+        """Leaves a line to be drawn where the figures will be."""
+        self._lines = [line]
+
     def close(self) -> None:
         """Draws for the last time, dark."""
         self._rgb = np.zeros_like(self._rgb)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from pathlib import Path
@@ -19,6 +18,7 @@ from appliance.station.loop import Ledger
 from appliance.station.output import Output, refuse_clashes
 from appliance.station.recording import TRACK
 from appliance.station.tally import Delays, Tally
+from tests.cli.conftest import rows_of
 
 
 def step(side: Side, contact_s: float, drop_deg: float | None) -> Step:
@@ -70,7 +70,7 @@ def test_frames_are_rows_with_empty_cells_for_what_was_not_seen(tmp_path: Path) 
     book = FramesFile(tmp_path / "f.csv")
     book.keep(chunk([0.1, 0.2], seen=False))
     book.close()
-    rows = list(csv.DictReader((tmp_path / "f.csv").open()))
+    rows = rows_of(tmp_path / "f.csv")
     assert [row["t_s"] for row in rows] == ["0.1", "0.2"]
     assert rows[0]["obliquity_deg"] == ""
     assert (rows[0]["pelvis_left_x_px"], rows[0]["pelvis_left_y_px"]) == ("1.5", "2.25")
