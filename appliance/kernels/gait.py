@@ -409,7 +409,11 @@ def _measure(memo, state, side, contact_s, off_s, half_s, events, n):  # type: i
         hole = max(hole, m["t"] - last_s)
         last_s = m["t"]
         low_x, high_x = min(low_x, m["x"]), max(high_x, m["x"])
-        drop = side * _fitted(memo, first, count, m["t"], half_s, False)[0]
+        drop, slope, bend = _fitted(memo, first, count, m["t"], half_s, False)
+        drop, slope, bend = side * drop, side * slope, side * bend
+        ahead_s = -slope / bend if bend < 0.0 else 0.0
+        if abs(ahead_s) < state[0]["dt"]:  # the top lies between two frames
+            drop += 0.5 * slope * ahead_s
         if drop == drop and not drop <= e["peak_deg"]:
             e["peak_deg"], e["peak_s"] = drop, m["t"]
     hole = max(hole, off_s - last_s)
