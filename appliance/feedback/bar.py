@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.config import Settings
-from appliance.feedback.patterns import PALETTES, byte_budget, pattern, top_byte
+from appliance.feedback.patterns import DEEP, PALETTES, byte_budget, pattern, top_byte
 from appliance.kernels import light as kernels
 from appliance.records import F64, MOMENT, U8, Shown
 
@@ -90,7 +90,13 @@ def _rules(settings: Settings) -> F64:
 
 
 def _tints(settings: Settings) -> F64:
-    """Bytes of the bar inside the band (dim, but for the live bubble, which has no band) and beyond it."""
-    inside, beyond, _ = PALETTES[settings.feedback.palette]
-    calm = 1.0 if settings.feedback.mode == "live" else _INSIDE
-    return np.array([np.multiply(inside, calm), beyond]) * top_byte(settings.strip)
+    """Bytes of the bar inside the band and beyond it.
+
+    The live bubble moves with every wave of the stride, up to five times a second: it is so dark a colour that going
+    over an LED is no flash (below a tenth of the maximum), and it has no second colour to change to.
+    """
+    top, (inside, beyond, _) = top_byte(settings.strip), PALETTES[settings.feedback.palette]
+    if settings.feedback.mode == "live":
+        deep = [max(1, int(c * top)) if c else 0 for c in DEEP[settings.feedback.palette]]
+        return np.array([deep, deep], np.float64)
+    return np.array([np.multiply(inside, _INSIDE), beyond]) * top

@@ -24,6 +24,14 @@ PALETTES: dict[str, tuple[Colour, Colour, Colour]] = {
 }
 """By name: inside the band, beyond it, and the colour of the patterns (one that this palette's bar never has)."""
 
+DEEP: dict[str, Colour] = {
+    "blue-white": (0.0, 0.0, 1.0),
+    "amber-white": (0.13, 0.08, 0.0),
+    "green-violet": (0.06, 0.0, 1.0),
+    "white": (0.085, 0.085, 0.085),
+}
+"""By palette, the live bubble's colour: relative luminance at most 0.086, under the tenth that makes a flash."""
+
 _DIM = 0.3  # patterns inform the technician; they must not shout at a runner
 
 

@@ -45,10 +45,9 @@ STALE_S = 0.1
 _HOLD_S = 0.06  # from here to STALE_S an unrefreshed figure gives way to "no data"
 _STEP_STALE_S = 1.5  # four steps of a slow runner
 _RETURN = 0.9  # hysteresis: a side is back inside the band below this share of it
-_PLAY = 0.01  # live mode ignores jitter of this share of full scale
 
 _SECOND_S = 1.1  # the second of the rule, and room for frames written a little late
-_FLASH = 400.0  # of 10000: the rule says a tenth of the maximum; this is a tenth even on a screen's curve
+_FLASH = 900.0  # of 10000 of the maximum; the rule says a tenth
 
 _READ_F8 = types.Array(types.float64, 2, "C", readonly=True)
 _READ_I8 = types.Array(types.int64, 2, "C", readonly=True)
@@ -150,9 +149,9 @@ def _move(state: np.ndarray, left_deg: float, right_deg: float, elapsed_s: float
     One-figure modes give `right_deg == -left_deg`: a single length that passes through the middle. Step mode gives
     two, and NaN for a side that was not measured: that half is dark at once.
     """
-    bar, sides, anew = state[_BAR], state[_SIDES], elapsed_s == math.inf
+    bar, sides = state[_BAR], state[_SIDES]
     for side in range(2):
-        sides[_BEYOND + side] = 0.0 if anew else sides[_BEYOND + side]
+        sides[_BEYOND + side] *= 0.0 if elapsed_s == math.inf else 1.0
         _glow(state, side, right_deg if side else left_deg, _share(elapsed_s, rules[FADE_S]), rules)
     reach = _share(elapsed_s, rules[SLEW_S])
     left, right = _length(left_deg, rules), _length(right_deg, rules)
@@ -161,8 +160,6 @@ def _move(state: np.ndarray, left_deg: float, right_deg: float, elapsed_s: float
         bar[_RIGHT] = 0.0 if math.isnan(right_deg) else _toward(bar[_RIGHT], right, reach)
         return
     at, goal = bar[_LEFT] - bar[_RIGHT], left - right
-    if rules[MODE] == LIVE and not anew:
-        goal = at + math.copysign(max(abs(goal - at) - _PLAY, 0.0), goal - at)
     at = _toward(at, goal, reach)
     bar[_LEFT], bar[_RIGHT] = max(at, 0.0), max(-at, 0.0)
 

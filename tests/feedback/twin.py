@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from appliance.config import Settings
-from appliance.feedback.patterns import PALETTES, byte_budget, pattern, top_byte
+from appliance.feedback.patterns import DEEP, PALETTES, byte_budget, pattern, top_byte
 from appliance.records import U8, Posture, Shown
 
 
@@ -73,9 +73,10 @@ class Twin:
         self.exchanged = (self.f.lights == "stance") != self.f.swap
         top = float(top_byte(settings.strip))
         inside, beyond, _ = PALETTES[self.f.palette]
-        dim = 1.0 if self.f.mode == "live" else 0.35
-        self.inside = [c * dim * top for c in inside]
+        self.inside = [c * 0.35 * top for c in inside]
         self.beyond = [c * top for c in beyond]
+        if self.f.mode == "live":
+            self.inside = self.beyond = [max(1, int(c * top)) if c else 0 for c in DEEP[self.f.palette]]
         self.looks = {shown: pattern(shown, settings).tolist() for shown in Shown}
         self.weights = dict.fromkeys(Shown, 0.0)
         self.length, self.glow = [0.0, 0.0], [0.0, 0.0]
@@ -84,7 +85,7 @@ class Twin:
         half = range(self.n // 2)
         self.areas = [[i] for i in range(self.n)]
         self.areas += [list(half), [self.n - 1 - i for i in reversed(half)], list(range(self.n))]
-        self.watches = [Watch(400 * int(top) * len(area)) for area in self.areas]
+        self.watches = [Watch(900 * int(top) * len(area)) for area in self.areas]
 
     def feed(self, moment: np.void) -> tuple[U8, Shown]:
         elapsed_s = 0.0
@@ -169,9 +170,6 @@ class Twin:
                 self.length[side] = toward(self.length[side], goals[side], slew) if self.known[side] else 0.0
             return
         at, goal = self.length[0] - self.length[1], goals[0] - goals[1]
-        if self.f.mode == "live" and elapsed_s != math.inf:
-            play = max(abs(goal - at) - 0.01, 0.0)
-            goal = at + play if goal > at else at - play
         at = toward(at, goal, slew)
         self.length = [max(at, 0.0), max(-at, 0.0)]
 
