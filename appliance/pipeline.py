@@ -54,7 +54,14 @@ class Pipeline:
         moments, steps = self._motion.advance(np.array([frame.t_s]), keypoints.xy_px[None], frame.row_s)
         leds, shown = self._feedback.light(moments)
         return Update(
-            frame.seq, frame.t_s, keypoints, moments[0], steps, leds[0], Shown(int(shown[0])), self._feedback.guard_acts
+            frame.seq,
+            frame.t_s,
+            keypoints,
+            moments[0],
+            steps,
+            leds[0],
+            Shown(int(shown[0])),
+            self._feedback.guard_acts,
         )
 
     def replay(self, t_s: F64, xy_px: F64, row_s: float, size: tuple[int, int], first_seq: int = 0) -> Batch:
@@ -95,4 +102,7 @@ class Pipeline:
 
     def _untimely(self, seq: int, t_s: float) -> SourceError:
         what = f"time {t_s:.6f} s after {self._last_s:.6f} s" if math.isfinite(t_s) else f"time is {t_s}"
-        return SourceError(f"frame {seq}: {what}", fix="frame times must be finite and rise; make the file anew with its times")
+        return SourceError(
+            f"frame {seq}: {what}",
+            fix="frame times must be finite and rise; make the file anew with its times",
+        )

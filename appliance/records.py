@@ -7,7 +7,7 @@ a `drop_deg` (contralateral pelvic drop) is positive when the swing side is lowe
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ STALE_S = 0.1
 """Nothing measured longer ago than this is ever shown as live."""
 
 
-class Side(str, Enum):
+class Side(StrEnum):
     """The runner's own side."""
 
     LEFT = "left"

@@ -32,7 +32,9 @@ def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
             return cast(F, numba.njit(signature, cache=True, **options)(function))
         except (OSError, RuntimeError) as error:
             # "no locator available", a full disk or a read-only cache folder: compile for this run alone.
-            _log.warning("kernel cache unusable (%s): compiling %s for this run only", error, function.__name__)
+            _log.warning(
+                "kernel cache unusable (%s): compiling %s for this run only", error, function.__name__
+            )
             return cast(F, numba.njit(signature, **options)(function))
 
     return compiled

@@ -72,7 +72,14 @@ def survey(luma, row, column, histogram, base, noise):  # type: ignore[no-untype
 
 @kernel(
     types.void(
-        float64[:, ::1], float64[:, ::1], float64, float64, float64, uint8[:, ::1], uint64[:, ::1], uint64[:, ::1]
+        float64[:, ::1],
+        float64[:, ::1],
+        float64,
+        float64,
+        float64,
+        uint8[:, ::1],
+        uint64[:, ::1],
+        uint64[:, ::1],
     )
 )
 def arm(base, noise, least, share, peak, levels, add, keep):  # type: ignore[no-untyped-def]
@@ -171,7 +178,9 @@ def _link(runs, n, above, n_above, y, spots, n_spots):  # type: ignore[no-untype
     return n_spots
 
 
-@kernel(boolean(picture_of(uint8), int64[:, ::1], int64, int64, int64, int64, rows_of(BLOB), int64), inner=True)
+@kernel(
+    boolean(picture_of(uint8), int64[:, ::1], int64, int64, int64, int64, rows_of(BLOB), int64), inner=True
+)
 def _measure(luma, spots, spot, level, width, height, blobs, n):  # type: ignore[no-untyped-def]
     """Weighted centre of one spot above the mean of the ring around it; False where the picture's edge cuts it."""
     size = max(spots[spot, 3] - spots[spot, 2], spots[spot, 5] + 1 - spots[spot, 4])
@@ -220,8 +229,19 @@ def _measure(luma, spots, spot, level, width, height, blobs, n):  # type: ignore
 
 @kernel(
     int64(
-        picture_of(uint8), picture_of(uint64), uint8[:, ::1], uint64[:, ::1], uint64[:, ::1], rows_of(WINDOW), int64,
-        int64, float64, float64, int64[:, :, ::1], int64[:, ::1], rows_of(BLOB),
+        picture_of(uint8),
+        picture_of(uint64),
+        uint8[:, ::1],
+        uint64[:, ::1],
+        uint64[:, ::1],
+        rows_of(WINDOW),
+        int64,
+        int64,
+        float64,
+        float64,
+        int64[:, :, ::1],
+        int64[:, ::1],
+        rows_of(BLOB),
     )
 )
 def find(luma, words, levels, add, keep, windows, n_windows, width, smallest, largest, runs, spots, blobs):  # type: ignore[no-untyped-def]
@@ -240,7 +260,13 @@ def find(luma, words, levels, add, keep, windows, n_windows, width, smallest, la
             n_runs = 0
             if _any(words[y, first:last], add[tile, first:last], keep[tile, first:last]):
                 n_runs = _runs(
-                    words[y, first:last], luma[y], levels[tile], add[tile, first:last], keep[tile, first:last], first, runs[now]
+                    words[y, first:last],
+                    luma[y],
+                    levels[tile],
+                    add[tile, first:last],
+                    keep[tile, first:last],
+                    first,
+                    runs[now],
                 )
                 if n_runs < 0:
                     return -1
@@ -261,7 +287,10 @@ def find(luma, words, levels, add, keep, windows, n_windows, width, smallest, la
             if spots[spot, 0] != spot or spots[spot, 1] < 3 or across < smallest or across > largest:
                 continue
             if n_windows > 1 and (
-                spots[spot, 2] <= 8 * first or spots[spot, 3] >= 8 * last or spots[spot, 4] <= y0 or spots[spot, 5] >= y1 - 1
+                spots[spot, 2] <= 8 * first
+                or spots[spot, 3] >= 8 * last
+                or spots[spot, 4] <= y0
+                or spots[spot, 5] >= y1 - 1
             ):
                 continue
             if n == blobs.shape[0]:

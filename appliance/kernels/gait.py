@@ -227,7 +227,9 @@ def _differentiate(memo, state, rules):  # type: ignore[no-untyped-def]
         if s["steps"] == 0 and not s["loaded"]:  # not running yet: free fall is the deepest of the last 0.6 s
             lowest = 0.0
             for j in range(_since(memo, s["centre"], at - 0.6), s["centre"]):
-                lowest = min(lowest, memo[j % SIZE]["a"] if memo[j % SIZE]["a"] == memo[j % SIZE]["a"] else 0.0)
+                lowest = min(
+                    lowest, memo[j % SIZE]["a"] if memo[j % SIZE]["a"] == memo[j % SIZE]["a"] else 0.0
+                )
             s["g"] = -lowest
         if s["g"] < 600.0 * rules[0]["px"]:
             s["loaded"] = 0
@@ -387,7 +389,10 @@ def _foot(memo, state, contact_s, off_s, px):  # type: ignore[no-untyped-def]
     return 0.0, 0.0
 
 
-@kernel(types.void(rows_of(MEMO), rows_of(STATE), float64, float64, float64, float64, rows_of(STEP), int64), inner=True)
+@kernel(
+    types.void(rows_of(MEMO), rows_of(STATE), float64, float64, float64, float64, rows_of(STEP), int64),
+    inner=True,
+)
 def _measure(memo, state, side, contact_s, off_s, half_s, events, n):  # type: ignore[no-untyped-def]
     """What the pelvis did in one contact, from lightly smoothed obliquity; NaN where too little of it was seen."""
     e = events[n]
@@ -442,7 +447,10 @@ def _end_bout(state, past):  # type: ignore[no-untyped-def]
     past[0]["count"] = past[1]["count"] = 0
 
 
-@kernel(int64(rows_of(MEMO), rows_of(STATE), rows_of(PAST), rows_of(RULES), float64, rows_of(STEP), int64), inner=True)
+@kernel(
+    int64(rows_of(MEMO), rows_of(STATE), rows_of(PAST), rows_of(RULES), float64, rows_of(STEP), int64),
+    inner=True,
+)
 def _tell(memo, state, past, rules, now_s, events, n):  # type: ignore[no-untyped-def]
     """Decide the step that waits, once its off is past; how many events there are now."""
     s = state[0]
@@ -506,7 +514,10 @@ def _posture(memo, state, now_s, rules):  # type: ignore[no-untyped-def]
     return 1 if still else 2
 
 
-@kernel(types.void(rows_of(MEMO), rows_of(STATE), rows_of(PAST), rows_of(RULES), rows_of(MOMENT), int64), inner=True)
+@kernel(
+    types.void(rows_of(MEMO), rows_of(STATE), rows_of(PAST), rows_of(RULES), rows_of(MOMENT), int64),
+    inner=True,
+)
 def _sum_up(memo, state, past, rules, moments, i):  # type: ignore[no-untyped-def]
     """One row of what is known now."""
     s = state[0]

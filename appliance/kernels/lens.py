@@ -75,7 +75,15 @@ def level(xy_px, n, o, plane):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.void(float64[::1], float64[:, :, ::1], float64, rows_of(OPTICS), float64[:, ::1], float64[:, :, ::1], float64[::1])
+    types.void(
+        float64[::1],
+        float64[:, :, ::1],
+        float64,
+        rows_of(OPTICS),
+        float64[:, ::1],
+        float64[:, :, ::1],
+        float64[::1],
+    )
 )
 def place(t_s, xy_px, row_s, o, was, plane, at_s):  # type: ignore[no-untyped-def]
     """Frames of marks in the frontal plane, each frame's at one moment: when its pelvis pair was exposed.

@@ -50,7 +50,9 @@ LOCK = np.dtype(
     align=True,
 )  # fmt: skip
 
-VIEW = np.dtype([("width", "i8"), ("height", "i8"), ("turn", "i8"), ("mirror", "i8"), ("px", "f8")], align=True)
+VIEW = np.dtype(
+    [("width", "i8"), ("height", "i8"), ("turn", "i8"), ("mirror", "i8"), ("px", "f8")], align=True
+)
 """The mount: picture size, quarter turns clockwise to upright, mirrored; `px` scales lengths given for 640 rows."""
 
 HIDDEN_S = 0.3  # a slot is taken up again by its own path for less, by its neighbours for this long
@@ -97,7 +99,10 @@ def plan(slots, lock, view, t_s, windows):  # type: ignore[no-untyped-def]
     pair = lock[0]
     width, height = mount["width"], mount["height"]
     windows[0]["x0"], windows[0]["x1"], windows[0]["y0"], windows[0]["y1"] = 0, width, 0, height
-    still = max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[LEFT]["u1"] - slots[LEFT]["u0"]) < STILL_PX * mount["px"]
+    still = (
+        max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[LEFT]["u1"] - slots[LEFT]["u0"])
+        < STILL_PX * mount["px"]
+    )
     if not pair["held"] or (still and t_s - pair["since_s"] > 0.5):
         return 1
     for i in range(4):
@@ -153,7 +158,9 @@ def _moves(tracks, i, px):  # type: ignore[no-untyped-def]
 @kernel(boolean(rows_of(TRACK), int64, float64, float64), inner=True)
 def _fixed(tracks, i, t_s, px):  # type: ignore[no-untyped-def]
     """A thing of the room: watched for a quarter of a second and more, and it never moved."""
-    return tracks[i]["seen"] > 3 and tracks[i]["t_s"] - tracks[i]["born_s"] > 0.25 and not _moves(tracks, i, px)
+    return (
+        tracks[i]["seen"] > 3 and tracks[i]["t_s"] - tracks[i]["born_s"] > 0.25 and not _moves(tracks, i, px)
+    )
 
 
 @kernel(boolean(rows_of(TRACK), float64, float64, float64, float64), inner=True)
@@ -172,7 +179,9 @@ def _claimed(tracks, u, v, d, t_s, px):  # type: ignore[no-untyped-def]
         gap = t_s - tracks[i]["t_s"]
         if tracks[i]["seen"] < 2 or gap > 0.1:
             continue
-        off = math.hypot(tracks[i]["u"] + gap * tracks[i]["du_s"] - u, tracks[i]["v"] + gap * tracks[i]["dv_s"] - v)
+        off = math.hypot(
+            tracks[i]["u"] + gap * tracks[i]["du_s"] - u, tracks[i]["v"] + gap * tracks[i]["dv_s"] - v
+        )
         if off < d and off < 4.0:
             return True
     return _clutter(tracks, u, v, t_s, px)
@@ -202,7 +211,12 @@ def _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s, px): 
     return best
 
 
-@kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64), inner=True)
+@kernel(
+    types.void(
+        rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64
+    ),
+    inner=True,
+)
 def _match_paths(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """Every mark that was seen a moment ago: the blob where its path leads. Only `blob` of the slots changes."""
     for i in range(4):
@@ -240,7 +254,12 @@ def _rigid(slots, lock, at, t_s):  # type: ignore[no-untyped-def]
     return du > 0 and abs(du - pair["du"]) < room and abs(dv - pair["dv"]) < room
 
 
-@kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64), inner=True)
+@kernel(
+    types.void(
+        rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64
+    ),
+    inner=True,
+)
 def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """Both pelvis marks lost: the one pair of blobs near the old place that has the old distance; two such, none."""
     pair = lock[0]
@@ -269,7 +288,12 @@ def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
         slots[LEFT]["blob"], slots[RIGHT]["blob"] = left, right
 
 
-@kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64), inner=True)
+@kernel(
+    types.void(
+        rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64
+    ),
+    inner=True,
+)
 def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """A pelvis mark whose path was lost: beside its partner, or both by their distance; then the pair must be stiff."""
     pair = lock[0]
@@ -288,7 +312,10 @@ def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-
         slots[LEFT]["blob"] = slots[RIGHT]["blob"] = -1
 
 
-@kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(BLOB), float64[:, ::1], int64, float64, float64), inner=True)
+@kernel(
+    types.void(rows_of(TRACK), rows_of(TRACK), rows_of(BLOB), float64[:, ::1], int64, float64, float64),
+    inner=True,
+)
 def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """Every blob that no mark has taken joins the track that it continues (each the other's nearest), or begins one."""
     for i in range(tracks.shape[0]):
@@ -309,7 +336,10 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
             if _fixed(tracks, i, t_s, px):
                 d, gate = math.hypot(at[b, 0] - tracks[i]["u"], at[b, 1] - tracks[i]["v"]), 3.0
             else:
-                d = math.hypot(at[b, 0] - tracks[i]["u"] - gap * tracks[i]["du_s"], at[b, 1] - tracks[i]["v"] - gap * tracks[i]["dv_s"])
+                d = math.hypot(
+                    at[b, 0] - tracks[i]["u"] - gap * tracks[i]["du_s"],
+                    at[b, 1] - tracks[i]["v"] - gap * tracks[i]["dv_s"],
+                )
                 gate = 4.0 + px * (1800.0 * gap if tracks[i]["seen"] < 2 else min(20.0, 14000.0 * gap * gap))
             if d < gate and d < best:
                 best, owner[b] = d, i
@@ -319,7 +349,10 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
             continue
         for other in range(n):  # the nearest of all that want this track
             if other != b and owner[other] == i:
-                u, v = tracks[i]["u"] + (t_s - tracks[i]["t_s"]) * tracks[i]["du_s"], tracks[i]["v"] + (t_s - tracks[i]["t_s"]) * tracks[i]["dv_s"]
+                u, v = (
+                    tracks[i]["u"] + (t_s - tracks[i]["t_s"]) * tracks[i]["du_s"],
+                    tracks[i]["v"] + (t_s - tracks[i]["t_s"]) * tracks[i]["dv_s"],
+                )
                 if math.hypot(at[other, 0] - u, at[other, 1] - v) < math.hypot(at[b, 0] - u, at[b, 1] - v):
                     owner[b] = -2
                     break
@@ -364,7 +397,9 @@ def _pair_score(tracks, i, j, movers, t_s, view):  # type: ignore[no-untyped-def
     if movers >= 2 and not moving:
         return -1.0
     if moving:
-        speed = max(math.hypot(tracks[i]["du_s"], tracks[i]["dv_s"]), math.hypot(tracks[j]["du_s"], tracks[j]["dv_s"]))
+        speed = max(
+            math.hypot(tracks[i]["du_s"], tracks[i]["dv_s"]), math.hypot(tracks[j]["du_s"], tracks[j]["dv_s"])
+        )
         off = math.hypot(tracks[i]["du_s"] - tracks[j]["du_s"], tracks[i]["dv_s"] - tracks[j]["dv_s"])
         high, low = tracks[i]["v1"] - tracks[i]["v0"], tracks[j]["v1"] - tracks[j]["v0"]
         if off > 0.4 * speed + 30.0 * px or min(high, low) < 0.5 * max(high, low) - 3.0 * px:
@@ -378,16 +413,29 @@ def _pair_score(tracks, i, j, movers, t_s, view):  # type: ignore[no-untyped-def
             return -1.0
     wide = mount["height"] if mount["turn"] & 1 else mount["width"]
     size = (tracks[i]["across"] + tracks[j]["across"]) / 2.0
-    return 4.0 * heels + 2.0 * du / (100.0 * px) + 0.1 * size - 4.0 * abs(mid_u) / wide + (2.0 if moving else 0.0)
+    return (
+        4.0 * heels
+        + 2.0 * du / (100.0 * px)
+        + 0.1 * size
+        - 4.0 * abs(mid_u) / wide
+        + (2.0 if moving else 0.0)
+    )
 
 
-@kernel(types.Tuple((int64, int64, float64, boolean))(rows_of(TRACK), int64, float64, rows_of(VIEW)), inner=True)
+@kernel(
+    types.Tuple((int64, int64, float64, boolean))(rows_of(TRACK), int64, float64, rows_of(VIEW)), inner=True
+)
 def _choose(tracks, movers, t_s, view):  # type: ignore[no-untyped-def]
     """The best pelvis pair among the tracks, its score, and whether another pair elsewhere comes close to it."""
     best, left, right = -1.0, -1, -1
     for i in range(tracks.shape[0]):
         for j in range(tracks.shape[0]):
-            if i != j and tracks[i]["blob"] >= 0 and tracks[j]["blob"] >= 0 and tracks[j]["u"] > tracks[i]["u"]:
+            if (
+                i != j
+                and tracks[i]["blob"] >= 0
+                and tracks[j]["blob"] >= 0
+                and tracks[j]["u"] > tracks[i]["u"]
+            ):
                 score = _pair_score(tracks, i, j, movers, t_s, view)
                 if score > best:
                     best, left, right = score, i, j
@@ -398,7 +446,12 @@ def _choose(tracks, movers, t_s, view):  # type: ignore[no-untyped-def]
         near = 1.2 * (tracks[right]["u"] - tracks[left]["u"])
         for i in range(tracks.shape[0]):
             for j in range(tracks.shape[0]):
-                if i != j and tracks[i]["blob"] >= 0 and tracks[j]["blob"] >= 0 and tracks[j]["u"] > tracks[i]["u"]:
+                if (
+                    i != j
+                    and tracks[i]["blob"] >= 0
+                    and tracks[j]["blob"] >= 0
+                    and tracks[j]["u"] > tracks[i]["u"]
+                ):
                     outside = abs(tracks[i]["u"] - u) > near or abs(tracks[i]["v"] - v) > near
                     outside |= abs(tracks[j]["u"] - u) > near or abs(tracks[j]["v"] - v) > near
                     if outside and _pair_score(tracks, i, j, movers, t_s, view) > best - 5.0:
@@ -501,7 +554,12 @@ def _watch_lone(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     pair["lone_u"] += (aside - pair["lone_u"]) * min(1.0, dt / max(1e-9, pair["lone_for"]))
     pair["lone_s"] = t_s
     apart = abs(pair["lone_u"] - pair["before_u"])
-    if pair["before_s"] > 0.0 and t_s - pair["before_s"] < 0.6 and pair["lone_for"] > 0.06 and apart > 0.03 * below:
+    if (
+        pair["before_s"] > 0.0
+        and t_s - pair["before_s"] < 0.6
+        and pair["lone_for"] > 0.06
+        and apart > 0.03 * below
+    ):
         pair["left_u"] = min(pair["lone_u"], pair["before_u"])
         pair["right_u"] = max(pair["lone_u"], pair["before_u"])
         pair["apart"] = pair["quick"] = apart
@@ -516,7 +574,11 @@ def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     if pair["apart_s"] < SURE_S and slots[LEFT_HEEL]["blob"] < 0 and slots[RIGHT_HEEL]["blob"] < 0:
         a, b = _legs(tracks, pair["mid_u"], pair["mid_v"], pair["span"], True, px)
         if a >= 0 and a != b and tracks[b]["u"] - tracks[a]["u"] > 4.0 * px:
-            if tracks[a]["seen"] >= 3 and tracks[b]["seen"] >= 3 and (_moves(tracks, a, px) or _moves(tracks, b, px)):
+            if (
+                tracks[a]["seen"] >= 3
+                and tracks[b]["seen"] >= 3
+                and (_moves(tracks, a, px) or _moves(tracks, b, px))
+            ):
                 _adopt(slots, LEFT_HEEL, tracks, a)
                 _adopt(slots, RIGHT_HEEL, tracks, b)
                 pair["apart"] = pair["apart_s"] = 0.0
@@ -606,9 +668,15 @@ def _learn_pair(slots, lock, t_s):  # type: ignore[no-untyped-def]
         pair["mid_v"] = (slots[LEFT]["v"] + slots[RIGHT]["v"]) / 2.0
         pair["seen_s"] = t_s
     elif left:
-        pair["mid_u"], pair["mid_v"] = slots[LEFT]["u"] + pair["du"] / 2.0, slots[LEFT]["v"] + pair["dv"] / 2.0
+        pair["mid_u"], pair["mid_v"] = (
+            slots[LEFT]["u"] + pair["du"] / 2.0,
+            slots[LEFT]["v"] + pair["dv"] / 2.0,
+        )
     elif right:
-        pair["mid_u"], pair["mid_v"] = slots[RIGHT]["u"] - pair["du"] / 2.0, slots[RIGHT]["v"] - pair["dv"] / 2.0
+        pair["mid_u"], pair["mid_v"] = (
+            slots[RIGHT]["u"] - pair["du"] / 2.0,
+            slots[RIGHT]["v"] - pair["dv"] / 2.0,
+        )
 
 
 @kernel(
@@ -647,7 +715,11 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at, xy, score):  # t
             pair["held"] = 0
             for i in range(4):
                 slots[i]["seen"], slots[i]["blob"] = 0, -1
-        still = pair["held"] and t_s - pair["since_s"] > 0.5 and not (_moves(slots, LEFT, px) or _moves(slots, RIGHT, px))
+        still = (
+            pair["held"]
+            and t_s - pair["since_s"] > 0.5
+            and not (_moves(slots, LEFT, px) or _moves(slots, RIGHT, px))
+        )
         if not pair["held"] or still:
             _acquire(slots, tracks, lock, view, t_s)
         if pair["held"]:

@@ -22,7 +22,17 @@ _HALF_S = 0.033
 """Half-width of the parabola behind the pelvis's acceleration."""
 _SETTLE_S = 0.03
 """A step is told so long after its off, when the frames behind its figures are there."""
-_NOT_YET = ("seen_s", "up_s", "down_s", "open_contact_s", "open_off_s", "contact_s", "off_s", "told_s", "last_a_s")
+_NOT_YET = (
+    "seen_s",
+    "up_s",
+    "down_s",
+    "open_contact_s",
+    "open_off_s",
+    "contact_s",
+    "off_s",
+    "told_s",
+    "last_a_s",
+)
 
 
 class Motion:
@@ -46,8 +56,8 @@ class Motion:
         camera, optics, motion = self._settings.camera, self._settings.lens, self._settings.motion
         upright_px = width_px if camera.rotate_deg in (90, 270) else height_px
         self._rules[0] = (
-            motion.zero_deg, motion.smooth_ms / 1e3, self._settings.feedback.predict_ms / 1e3, motion.steps, upright_px / 640.0,
-            STALE_S, _LEVEL_SHARE, _CONTACT_SHARE, _OFF_SHARE, _HALF_S, _SETTLE_S,
+            motion.zero_deg, motion.smooth_ms / 1e3, self._settings.feedback.predict_ms / 1e3, motion.steps,
+            upright_px / 640.0, STALE_S, _LEVEL_SHARE, _CONTACT_SHARE, _OFF_SHARE, _HALF_S, _SETTLE_S,
         )  # fmt: skip
         fy = optics.fy_px or optics.fx_px
         cx = (width_px - 1) / 2.0 if optics.cx_px < 0 else optics.cx_px
@@ -70,7 +80,9 @@ class Motion:
         if len(self._events) < n // 8:
             self._events = np.zeros(n // 8, gait.STEP)
         lens.place(t_s, xy_px, row_s, self._optics, self._was, plane, at_s)
-        told = gait.advance(at_s, plane, n, self._memo, self._state, self._past, self._rules, moments, self._events)
+        told = gait.advance(
+            at_s, plane, n, self._memo, self._state, self._past, self._rules, moments, self._events
+        )
         return moments, tuple(_step(self._events[i]) for i in range(told)) if told else ()
 
     def asymmetry(self) -> Asymmetry | None:
@@ -81,7 +93,9 @@ class Motion:
         means = [float(np.mean(s)) if len(s) else math.nan for s in (left, right)]
         spread = [float(np.std(s, ddof=1)) if len(s) > 1 else math.nan for s in (left, right)]
         told_s = float(self._state["told_s"][0])
-        return Asymmetry(told_s, means[1] - means[0], *means, *spread, len(left), len(right))
+        return Asymmetry(
+            told_s, means[1] - means[0], means[0], means[1], spread[0], spread[1], len(left), len(right)
+        )
 
     def _last(self, side: int) -> F64:
         """The last N peak drops of a side, oldest first."""

@@ -62,13 +62,37 @@ class Sight:
     def _look(self, g: _Ground, luma: U8, words: Any, n: int, t_s: float, xy: F64, score: F64) -> bool:
         least, most = self._limits
         found = blobs.find(
-            luma, words, g.levels, g.add, g.keep, self._windows, n, g.shape[1], least, most, self._runs, self._spots, self._found
+            luma,
+            words,
+            g.levels,
+            g.add,
+            g.keep,
+            self._windows,
+            n,
+            g.shape[1],
+            least,
+            most,
+            self._runs,
+            self._spots,
+            self._found,
         )
-        if found < 0:  # overrun by bright clutter: see nothing rather than the first things found, and look less keenly
+        if (
+            found < 0
+        ):  # overrun by bright clutter: see nothing rather than the first things found, and look less keenly
             g.firm()
             found = 0
         return tracks.follow(
-            self._found, found, n == 1, t_s, self._slots, self._tracks, self._lock, self._view, self._upright, xy, score
+            self._found,
+            found,
+            n == 1,
+            t_s,
+            self._slots,
+            self._tracks,
+            self._lock,
+            self._view,
+            self._upright,
+            xy,
+            score,
         )
 
     def _open(self, frame: Frame) -> _Ground:
