@@ -26,7 +26,7 @@ BELOW = {
     "pipeline": {"sight", "motion", "feedback"} | VALUES,
     "station": {"station", "pipeline", "sight", "motion", "feedback"} | VALUES,
     "hw": {"hw"} | VALUES,
-    "commands": {"commands", "station", "pipeline", "feedback", "hw"} | VALUES,
+    "commands": {"commands", "station", "pipeline", "feedback", "kernels", "hw"} | VALUES,
     "cli": {"errors", "commands"},
 }
 """What each room may import; every other import of ours is refused."""

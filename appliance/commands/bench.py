@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from appliance.commands.options import aside, finite
+from appliance.commands.options import aside, finite, load_kernels
 
 if TYPE_CHECKING:
     from appliance.config import Settings
@@ -38,6 +38,7 @@ def command(seconds: float, as_json: bool) -> None:
       hipbar bench
       hipbar bench --seconds 60 --json > bench.json
     """
+    load_kernels()
     from appliance.station.bench import bench
 
     outcomes = []

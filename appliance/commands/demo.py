@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.commands.options import MODES, aside, finite, with_zero
-from appliance.commands.stop import Stop, Stopped
+from appliance.commands.options import MODES, aside, finite, warmed_pipeline, with_zero
+from appliance.commands.stop import Stop
 
 if TYPE_CHECKING:
     from appliance.commands.screen import Screen
@@ -69,7 +69,7 @@ def command(runner: str, mode: str, speed: float, seconds: float, no_display: bo
       hipbar demo --no-display --json
     """
     stop = Stop(seconds / speed)
-    with stop.listening(), contextlib.suppress(Stopped):
+    with stop.listening():
         _Demo(_settings(runner, mode), speed, stop).show(display=not (no_display or as_json), as_json=as_json)
 
 
@@ -101,13 +101,16 @@ class _Demo:
     def _run(self, screen: Screen) -> tuple[Tally, Delays, int]:
         """Everything that happens before the camera; then the sums, the delays, how often the guard had to act."""
         import hw
+
+        with self._stop.at_once():
+            pipeline = warmed_pipeline(self._settings)
         from appliance.pipeline import Pipeline
-        from appliance.station.loop import Ledger, warmed, watch
+        from appliance.station.loop import Ledger, watch
         from appliance.station.tally import Tally
 
-        pipeline = warmed(self._settings)
         camera = hw.open_camera(self._settings, speed=self._speed, stand_s=_STAND_S)
-        with contextlib.closing(camera), self._stop.looping(_STAND_S / self._speed):
+        self._stop.begin(_STAND_S / self._speed)
+        with contextlib.closing(camera):
             frames = camera.frames()
             zero_deg = self._stand(frames, camera, screen, pipeline)
             settings = with_zero(self._settings, zero_deg)

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from appliance.config import Settings
+    from appliance.pipeline import Pipeline
     from appliance.station.books import Book
     from appliance.station.recording import Header
 
@@ -80,3 +81,18 @@ def with_zero(settings: Settings, zero_deg: float | None) -> Settings:
     return msgspec.structs.replace(
         settings, motion=msgspec.structs.replace(settings.motion, zero_deg=zero_deg)
     )
+
+
+def load_kernels() -> None:
+    """Loads compiled code; where the cache is cold, compiles it in two processes side by side."""
+    from appliance.kernels.warm import warm
+
+    warm()
+
+
+def warmed_pipeline(settings: Settings) -> Pipeline:
+    """A pipeline that is ready for its first frame."""
+    load_kernels()
+    from appliance.station.loop import warmed
+
+    return warmed(settings)

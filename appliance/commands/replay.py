@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from appliance.commands.options import FILE, aside, chosen_keys, finite, header_now, open_books, with_zero
+from appliance.commands.options import (
+    FILE,
+    aside,
+    chosen_keys,
+    finite,
+    header_now,
+    load_kernels,
+    open_books,
+    with_zero,
+)
 
 if TYPE_CHECKING:
     from appliance.config import Settings
@@ -101,6 +110,7 @@ def _opened(path: Path, settings: Settings, chosen: set[str]) -> Iterator[_Reel]
 
 
 def _of_recording(path: Path, recording: Recording, settings: Settings) -> _Reel:
+    load_kernels()
     from appliance.station.replay import replay_keypoints
 
     head = recording.header
@@ -116,6 +126,7 @@ def _of_recording(path: Path, recording: Recording, settings: Settings) -> _Reel
 
 
 def _of_video(path: Path, video: VideoFile, settings: Settings) -> _Reel:
+    load_kernels()
     from appliance.station.replay import replay_frames
 
     leds = settings.strip.leds

@@ -7,14 +7,13 @@ for a moment and an exit code of its own, so that whatever started the station c
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from appliance.commands.options import FILE, finite, header_now, open_books
-from appliance.commands.stop import Stop, Stopped
+from appliance.commands.options import FILE, finite, header_now, open_books, warmed_pipeline
+from appliance.commands.stop import Stop
 
 if TYPE_CHECKING:
     from appliance.config import Settings
@@ -46,7 +45,7 @@ def command(config: Path | None, record: Path | None, seconds: float | None) -> 
       hipbar run --config station.toml --record visit.hbk
     """
     stop = Stop(seconds)
-    with stop.listening(), contextlib.suppress(Stopped):
+    with stop.listening():
         _run(config, {"record": record} if record else {}, stop)
 
 
@@ -80,9 +79,9 @@ class _Visit:
         from appliance.errors import HipbarError, OutputError
         from appliance.feedback.patterns import pattern
         from appliance.records import Shown
-        from appliance.station.loop import warmed
 
-        pipeline = warmed(self._settings)
+        with self._stop.at_once():
+            pipeline = warmed_pipeline(self._settings)
         try:
             with contextlib.closing(hw.open_camera(self._settings)) as camera:
                 self._watch(camera, strip, pipeline)
@@ -91,7 +90,7 @@ class _Visit:
         except HipbarError:
             with contextlib.suppress(HipbarError):
                 strip.show(pattern(Shown.NO_DATA, self._settings))
-                time.sleep(_NO_DATA_S)
+                self._stop.pause(_NO_DATA_S)
             raise
 
     def tell(self) -> None:
@@ -107,7 +106,8 @@ class _Visit:
 
         tally = Tally(self._settings.motion.zero_deg, camera.rate_hz)
         header = header_now(self._settings, camera.size, camera.rate_hz, self._settings.camera.row_us * 1e-6)
-        with open_books(self._outputs, header) as files, self._stop.looping():
+        self._stop.begin()
+        with open_books(self._outputs, header) as files:
             ledger = Ledger(tally, files, self._settings.strip.leds, frames=max(1, round(camera.rate_hz)))
             try:
                 watch(camera, strip, pipeline, ledger, self._stop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,7 +63,7 @@ def started(*words: object, **more: object) -> subprocess.Popen[str]:
     """Starts the command line as a process of its own."""
     command = [sys.executable, "-m", "appliance.cli", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-    return subprocess.Popen(command, cwd=ROOT, text=True, env={**os.environ, "PYTHONWARNINGS": ""}, **pipes)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.fixture(scope="session")
