@@ -101,7 +101,9 @@ def test_opencv_and_numba_stay_where_they_belong() -> None:
     for path in SOURCES:
         libraries = {module.split(".")[0] for module in imports(path, typing_too=False)}
         assert "numba" not in libraries or room(name_of(path)) == "kernels", path
-        assert "cv2" not in libraries or room(name_of(path)) == "hw" or path.name in {"rivals.py", "bench.py"}, path
+        assert (
+            "cv2" not in libraries or room(name_of(path)) == "hw" or path.name in {"rivals.py", "bench.py"}
+        ), path
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
