@@ -111,7 +111,7 @@ def _root(spots, spot):  # type: ignore[no-untyped-def]
 
 @kernel(boolean(WORDS, uint64[::1], uint64[::1]), inner=True)
 def _any(words, add, keep):  # type: ignore[no-untyped-def]
-    """Whether any pixel is bright: this loop is the pass over the picture, eight pixels a word, all of it vector code."""
+    """Whether any pixel is bright: this loop is the pass over the picture, eight pixels a word, all vector code."""
     found = np.uint64(0)
     for k in range(words.shape[0]):
         word = words[k]

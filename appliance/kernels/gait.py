@@ -42,7 +42,7 @@ STATE = np.dtype(
         ("side", "i8"), ("guessed", "i8"), ("sure", "i8"),  # last stance (-1 left, 1 right, 0 unknown)
         ("left_u", "f8"), ("left_for", "f8"), ("right_u", "f8"), ("right_for", "f8"),  # mean sideways place of each
         # heel against the pelvis, and the time behind it
-        ("low_z", "f8"), ("high_z", "f8"), ("votes", "i8"),  # where heels have been; lone ones in mid-stance: swing +, stance -
+        ("low_z", "f8"), ("high_z", "f8"), ("votes", "i8"),  # where heels go; lone ones in mid-stance: swing +, else -
         ("gap_z", "f8"), ("stance_z", "f8"), ("swing_z", "f8"),  # heels in mid-stance: distance, low one, high one
         ("tempo_s", "f8"),  # usual time between steps for the cadence
     ],

@@ -26,6 +26,7 @@ TRACK = np.dtype(
         ("t_s", "f8"), ("born_s", "f8"), ("seen", "f8"),  # last and first seen, times seen; 0 = empty
         ("mass", "f8"), ("across", "f8"), ("score", "f8"),
         ("u0", "f8"), ("u1", "f8"), ("v0", "f8"), ("v1", "f8"),  # extent of its path over the last seconds
+        ("moves", "i8"), ("fixed", "i8"),  # it has moved of late; a thing of the room: long watched, never moved
         ("blob", "i8"),  # of this frame; -1 = not seen
     ],
     align=True,
@@ -45,6 +46,7 @@ LOCK = np.dtype(
         ("before_u", "f8"), ("before_s", "f8"),  # and the one before it
         ("mute_s", "f8"),  # heels keep silent until then
         ("rival", "f8"), ("rival_u", "f8"), ("rival_v", "f8"),  # frames for which the same better pair has been seen
+        ("still", "i8"),  # the pair has not moved for half a second: is this the runner?
         ("first_s", "f8"), ("last_s", "f8"),  # first and previous frame
     ],
     align=True,
@@ -55,13 +57,21 @@ VIEW = np.dtype(
 )
 """The mount: picture size, quarter turns clockwise to upright, mirrored; `px` scales lengths given for 640 rows."""
 
-HIDDEN_S = 0.3  # a slot is taken up again by its own path for less, by its neighbours for this long
 LOST_S = 1.0  # the pair unseen for longer is let go
 SURE_S = 0.35  # heels seen together for about one step tell left from right
 STILL_PX = 3.0
 
+TRACKS, LOCKS, MOUNT, BLOBS, PLACES = (
+    rows_of(TRACK),
+    rows_of(LOCK),
+    rows_of(VIEW),
+    rows_of(BLOB),
+    float64[:, ::1],
+)
+"""The types of the kernels' arguments."""
 
-@kernel(types.UniTuple(float64, 2)(float64, float64, rows_of(VIEW)), inner=True)
+
+@kernel(types.UniTuple(float64, 2)(float64, float64, MOUNT), inner=True)
 def _upright(x, y, view):  # type: ignore[no-untyped-def]
     """Sensor pixel to upright pixel."""
     mount = view[0]
@@ -77,7 +87,7 @@ def _upright(x, y, view):  # type: ignore[no-untyped-def]
     return (-a if mount["mirror"] else a), b
 
 
-@kernel(types.UniTuple(float64, 2)(float64, float64, rows_of(VIEW)), inner=True)
+@kernel(types.UniTuple(float64, 2)(float64, float64, MOUNT), inner=True)
 def _sensor(u, v, view):  # type: ignore[no-untyped-def]
     """Upright pixel to sensor pixel: the inverse of `_upright`."""
     mount = view[0]
@@ -92,18 +102,14 @@ def _sensor(u, v, view):  # type: ignore[no-untyped-def]
     return a + (mount["width"] - 1) / 2.0, b + (mount["height"] - 1) / 2.0
 
 
-@kernel(int64(rows_of(TRACK), rows_of(LOCK), rows_of(VIEW), float64, rows_of(WINDOW)))
+@kernel(int64(TRACKS, LOCKS, MOUNT, float64, rows_of(WINDOW)))
 def plan(slots, lock, view, t_s, windows):  # type: ignore[no-untyped-def]
     """Where to look in this frame: a window a mark when all four were just seen, else the whole picture. How many."""
     mount = view[0]
     pair = lock[0]
     width, height = mount["width"], mount["height"]
     windows[0]["x0"], windows[0]["x1"], windows[0]["y0"], windows[0]["y1"] = 0, width, 0, height
-    still = (
-        max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[LEFT]["u1"] - slots[LEFT]["u0"])
-        < STILL_PX * mount["px"]
-    )
-    if not pair["held"] or (still and t_s - pair["since_s"] > 0.5):
+    if not pair["held"] or pair["still"]:
         return 1
     for i in range(4):
         if slots[i]["seen"] < 3 or slots[i]["blob"] < 0 or t_s - slots[i]["t_s"] > 0.06:
@@ -122,8 +128,8 @@ def plan(slots, lock, view, t_s, windows):  # type: ignore[no-untyped-def]
     return 4
 
 
-@kernel(types.void(rows_of(TRACK), int64, float64, float64, rows_of(BLOB), int64, float64), inner=True)
-def _see(tracks, i, u, v, blobs, b, t_s):  # type: ignore[no-untyped-def]
+@kernel(types.void(TRACKS, int64, float64, float64, BLOBS, int64, float64, float64), inner=True)
+def _see(tracks, i, u, v, blobs, b, t_s, px):  # type: ignore[no-untyped-def]
     """Enter what blob `b` says into track `i`."""
     track = tracks[i]
     if track["seen"] == 0:
@@ -147,33 +153,21 @@ def _see(tracks, i, u, v, blobs, b, t_s):  # type: ignore[no-untyped-def]
     track["seen"] += 1
     track["across"] = blobs[b]["across"]
     track["score"] = (0.5 if blobs[b]["crowded"] else 1.0) * min(1.0, blobs[b]["peak"] / 40.0)
+    track["moves"] = max(track["u1"] - track["u0"], track["v1"] - track["v0"]) > STILL_PX * px
+    track["fixed"] = track["seen"] > 3 and t_s - track["born_s"] > 0.25 and not track["moves"]
 
 
-@kernel(boolean(rows_of(TRACK), int64, float64), inner=True)
-def _moves(tracks, i, px):  # type: ignore[no-untyped-def]
-    extent = max(tracks[i]["u1"] - tracks[i]["u0"], tracks[i]["v1"] - tracks[i]["v0"])
-    return extent > STILL_PX * px
-
-
-@kernel(boolean(rows_of(TRACK), int64, float64, float64), inner=True)
-def _fixed(tracks, i, t_s, px):  # type: ignore[no-untyped-def]
-    """A thing of the room: watched for a quarter of a second and more, and it never moved."""
-    return (
-        tracks[i]["seen"] > 3 and tracks[i]["t_s"] - tracks[i]["born_s"] > 0.25 and not _moves(tracks, i, px)
-    )
-
-
-@kernel(boolean(rows_of(TRACK), float64, float64, float64, float64), inner=True)
-def _clutter(tracks, u, v, t_s, px):  # type: ignore[no-untyped-def]
+@kernel(boolean(TRACKS, float64, float64), inner=True)
+def _clutter(tracks, u, v):  # type: ignore[no-untyped-def]
     """Whether this place is that of a fixed thing."""
     for i in range(tracks.shape[0]):
-        if abs(tracks[i]["u"] - u) < 2.0 and abs(tracks[i]["v"] - v) < 2.0 and _fixed(tracks, i, t_s, px):
+        if abs(tracks[i]["u"] - u) < 2.0 and abs(tracks[i]["v"] - v) < 2.0 and tracks[i]["fixed"]:
             return True
     return False
 
 
-@kernel(boolean(rows_of(TRACK), float64, float64, float64, float64, float64), inner=True)
-def _claimed(tracks, u, v, d, t_s, px):  # type: ignore[no-untyped-def]
+@kernel(boolean(TRACKS, float64, float64, float64, float64), inner=True)
+def _claimed(tracks, u, v, d, t_s):  # type: ignore[no-untyped-def]
     """Whether a fixed thing stands here, or something else's path leads nearer to here than `d`."""
     for i in range(tracks.shape[0]):
         gap = t_s - tracks[i]["t_s"]
@@ -184,14 +178,14 @@ def _claimed(tracks, u, v, d, t_s, px):  # type: ignore[no-untyped-def]
         )
         if off < d and off < 4.0:
             return True
-    return _clutter(tracks, u, v, t_s, px)
+    return _clutter(tracks, u, v)
 
 
 @kernel(
-    int64(rows_of(TRACK), int64, rows_of(TRACK), rows_of(BLOB), float64[:, ::1], int64, float64, float64, float64, float64,
-          float64, float64, float64), inner=True
+    int64(TRACKS, int64, TRACKS, BLOBS, PLACES, int64, float64, float64, float64, float64,
+          float64, float64), inner=True
 )  # fmt: skip
-def _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s, px):  # type: ignore[no-untyped-def]
+def _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s):  # type: ignore[no-untyped-def]
     """The free blob nearest to (u, v) within `gate` whose mass is `least` to `most` times the slot's; -1 = none.
 
     A blob where a fixed thing stands, or nearer to another thing's path, is not free.
@@ -205,16 +199,14 @@ def _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s, px): 
         taken = False
         for k in range(4):
             taken |= k != i and slots[k]["blob"] == b
-        if taken or ratio < least or ratio > most or _claimed(tracks, at[b, 0], at[b, 1], d, t_s, px):
+        if taken or ratio < least or ratio > most or _claimed(tracks, at[b, 0], at[b, 1], d, t_s):
             continue
         best, best_d = b, d
     return best
 
 
 @kernel(
-    types.void(
-        rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64
-    ),
+    types.void(TRACKS, TRACKS, LOCKS, BLOBS, PLACES, int64, float64, float64),
     inner=True,
 )
 def _match_paths(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
@@ -233,7 +225,7 @@ def _match_paths(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
         reach = min(20.0, (4000.0 if i < 2 else 14000.0) * gap * gap + fresh)
         gate = 3.0 + 0.3 * slots[i]["across"] + reach * px
         least, most = (0.6, 1.65) if i < 2 else (0.2, 5.0)
-        wish[i] = _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s, px)
+        wish[i] = _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s)
         if wish[i] >= 0:
             far[i] = math.hypot(at[wish[i], 0] - u, at[wish[i], 1] - v)
     for i in range(4):
@@ -244,7 +236,7 @@ def _match_paths(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
             slots[i]["blob"] = wish[i]
 
 
-@kernel(boolean(rows_of(TRACK), rows_of(LOCK), float64[:, ::1], float64), inner=True)
+@kernel(boolean(TRACKS, LOCKS, PLACES, float64), inner=True)
 def _rigid(slots, lock, at, t_s):  # type: ignore[no-untyped-def]
     """Whether the matched pelvis pair is still the same stiff pair; a change faster than a pelvis can turn is not."""
     pair = lock[0]
@@ -255,9 +247,7 @@ def _rigid(slots, lock, at, t_s):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    types.void(
-        rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64
-    ),
+    types.void(TRACKS, TRACKS, LOCKS, BLOBS, PLACES, int64, float64, float64),
     inner=True,
 )
 def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
@@ -277,7 +267,7 @@ def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
                 continue
             if blobs[j]["mass"] < 0.5 * slots[RIGHT]["mass"] or blobs[j]["mass"] > 2.0 * slots[RIGHT]["mass"]:
                 continue
-            if _clutter(tracks, at[i, 0], at[i, 1], t_s, px) or _clutter(tracks, at[j, 0], at[j, 1], t_s, px):
+            if _clutter(tracks, at[i, 0], at[i, 1]) or _clutter(tracks, at[j, 0], at[j, 1]):
                 continue
             cost = off + 0.1 * away
             if cost < best:
@@ -289,9 +279,7 @@ def _search_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
 
 
 @kernel(
-    types.void(
-        rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(BLOB), float64[:, ::1], int64, float64, float64
-    ),
+    types.void(TRACKS, TRACKS, LOCKS, BLOBS, PLACES, int64, float64, float64),
     inner=True,
 )
 def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
@@ -302,10 +290,10 @@ def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-
     room = 3.0 + span * min(0.15, 0.05 + 1.5 * (t_s - pair["seen_s"]))
     if a >= 0 and b < 0:
         u, v = at[a, 0] + pair["du"], at[a, 1] + pair["dv"]
-        slots[RIGHT]["blob"] = _nearest(slots, RIGHT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s, px)
+        slots[RIGHT]["blob"] = _nearest(slots, RIGHT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s)
     elif b >= 0 and a < 0:
         u, v = at[b, 0] - pair["du"], at[b, 1] - pair["dv"]
-        slots[LEFT]["blob"] = _nearest(slots, LEFT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s, px)
+        slots[LEFT]["blob"] = _nearest(slots, LEFT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s)
     elif a < 0 and b < 0:
         _search_pair(slots, tracks, lock, blobs, at, n, t_s, px)
     if slots[LEFT]["blob"] >= 0 and slots[RIGHT]["blob"] >= 0 and not _rigid(slots, lock, at, t_s):
@@ -313,14 +301,14 @@ def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-
 
 
 @kernel(
-    types.void(rows_of(TRACK), rows_of(TRACK), rows_of(BLOB), float64[:, ::1], int64, float64, float64),
+    types.void(TRACKS, TRACKS, BLOBS, PLACES, int64, float64, float64),
     inner=True,
 )
 def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-untyped-def]
     """Every blob that no mark has taken joins the track that it continues (each the other's nearest), or begins one."""
     for i in range(tracks.shape[0]):
         tracks[i]["blob"] = -1
-        if tracks[i]["seen"] and t_s - tracks[i]["t_s"] > (20.0 if _fixed(tracks, i, t_s, px) else 0.25):
+        if tracks[i]["seen"] and t_s - tracks[i]["t_s"] > (20.0 if tracks[i]["fixed"] else 0.25):
             tracks[i]["seen"] = 0
     free = np.ones(n, np.bool_)
     for k in range(4):
@@ -333,7 +321,7 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
             if not free[b] or tracks[i]["seen"] == 0:
                 continue
             gap = t_s - tracks[i]["t_s"]
-            if _fixed(tracks, i, t_s, px):
+            if tracks[i]["fixed"]:
                 d, gate = math.hypot(at[b, 0] - tracks[i]["u"], at[b, 1] - tracks[i]["v"]), 3.0
             else:
                 d = math.hypot(
@@ -358,305 +346,32 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
                     break
     for b in range(n):
         if owner[b] >= 0:
-            _see(tracks, owner[b], at[b, 0], at[b, 1], blobs, b, t_s)
+            _see(tracks, owner[b], at[b, 0], at[b, 1], blobs, b, t_s, px)
     for b in range(n):
         if free[b] and owner[b] < 0:
             for i in range(tracks.shape[0]):
                 if tracks[i]["seen"] == 0:
-                    _see(tracks, i, at[b, 0], at[b, 1], blobs, b, t_s)
+                    _see(tracks, i, at[b, 0], at[b, 1], blobs, b, t_s, px)
                     break
 
 
-@kernel(types.UniTuple(int64, 2)(rows_of(TRACK), float64, float64, float64, boolean, float64), inner=True)
-def _legs(tracks, mid_u, mid_v, du, moving, px):  # type: ignore[no-untyped-def]
-    """The outermost two tracks that could be the heels below a pair, left and right; -1 = none, the same twice = one."""
-    left = right = -1
-    for k in range(tracks.shape[0]):
-        if tracks[k]["blob"] < 0 or (moving and not _moves(tracks, k, px)):
-            continue
-        below, aside = tracks[k]["v"] - mid_v, abs(tracks[k]["u"] - mid_u)
-        if below > max(1.6 * du, 60.0 * px) and aside < 0.3 * below + 0.2 * du:
-            if left < 0 or tracks[k]["u"] < tracks[left]["u"]:
-                left = k
-            if right < 0 or tracks[k]["u"] > tracks[right]["u"]:
-                right = k
-    return left, right
-
-
-@kernel(float64(rows_of(TRACK), int64, int64, int64, float64, rows_of(VIEW)), inner=True)
-def _pair_score(tracks, i, j, movers, t_s, view):  # type: ignore[no-untyped-def]
-    """How much tracks i (left) and j look like a runner's pelvis pair; below 0 = not at all."""
-    mount = view[0]
-    px = mount["px"]
-    du, dv = tracks[j]["u"] - tracks[i]["u"], abs(tracks[j]["v"] - tracks[i]["v"])
-    ratio = tracks[i]["mass"] / tracks[j]["mass"]
-    across = max(tracks[i]["across"], tracks[j]["across"])
-    if du < max(6.0, 1.2 * across) or du > 220.0 * px or dv > 0.36 * du + 3.0 or ratio < 0.4 or ratio > 2.5:
-        return -1.0
-    moving = _moves(tracks, i, px) and _moves(tracks, j, px)
-    if movers >= 2 and not moving:
-        return -1.0
-    if moving:
-        speed = max(
-            math.hypot(tracks[i]["du_s"], tracks[i]["dv_s"]), math.hypot(tracks[j]["du_s"], tracks[j]["dv_s"])
-        )
-        off = math.hypot(tracks[i]["du_s"] - tracks[j]["du_s"], tracks[i]["dv_s"] - tracks[j]["dv_s"])
-        high, low = tracks[i]["v1"] - tracks[i]["v0"], tracks[j]["v1"] - tracks[j]["v0"]
-        if off > 0.4 * speed + 30.0 * px or min(high, low) < 0.5 * max(high, low) - 3.0 * px:
-            return -1.0
-    mid_u, mid_v = (tracks[i]["u"] + tracks[j]["u"]) / 2.0, (tracks[i]["v"] + tracks[j]["v"]) / 2.0
-    left, right = _legs(tracks, mid_u, mid_v, du, movers >= 2, px)
-    heels = 0.0 if left < 0 else (1.0 if left == right else 2.0)
-    if left >= 0:
-        depth = max(tracks[left]["v"], tracks[right]["v"]) - mid_v
-        if du > 0.55 * depth:
-            return -1.0
-    wide = mount["height"] if mount["turn"] & 1 else mount["width"]
-    size = (tracks[i]["across"] + tracks[j]["across"]) / 2.0
-    return (
-        4.0 * heels
-        + 2.0 * du / (100.0 * px)
-        + 0.1 * size
-        - 4.0 * abs(mid_u) / wide
-        + (2.0 if moving else 0.0)
-    )
-
-
-@kernel(
-    types.Tuple((int64, int64, float64, boolean))(rows_of(TRACK), int64, float64, rows_of(VIEW)), inner=True
-)
-def _choose(tracks, movers, t_s, view):  # type: ignore[no-untyped-def]
-    """The best pelvis pair among the tracks, its score, and whether another pair elsewhere comes close to it."""
-    best, left, right = -1.0, -1, -1
-    for i in range(tracks.shape[0]):
-        for j in range(tracks.shape[0]):
-            if (
-                i != j
-                and tracks[i]["blob"] >= 0
-                and tracks[j]["blob"] >= 0
-                and tracks[j]["u"] > tracks[i]["u"]
-            ):
-                score = _pair_score(tracks, i, j, movers, t_s, view)
-                if score > best:
-                    best, left, right = score, i, j
-    close = False
-    if left >= 0:
-        u = (tracks[left]["u"] + tracks[right]["u"]) / 2.0
-        v = (tracks[left]["v"] + tracks[right]["v"]) / 2.0
-        near = 1.2 * (tracks[right]["u"] - tracks[left]["u"])
-        for i in range(tracks.shape[0]):
-            for j in range(tracks.shape[0]):
-                if (
-                    i != j
-                    and tracks[i]["blob"] >= 0
-                    and tracks[j]["blob"] >= 0
-                    and tracks[j]["u"] > tracks[i]["u"]
-                ):
-                    outside = abs(tracks[i]["u"] - u) > near or abs(tracks[i]["v"] - v) > near
-                    outside |= abs(tracks[j]["u"] - u) > near or abs(tracks[j]["v"] - v) > near
-                    if outside and _pair_score(tracks, i, j, movers, t_s, view) > best - 5.0:
-                        close = True
-    return left, right, best, close
-
-
-@kernel(types.void(rows_of(TRACK), int64, rows_of(TRACK), int64), inner=True)
-def _adopt(slots, i, tracks, k):  # type: ignore[no-untyped-def]
-    slots[i] = tracks[k]
-    tracks[k]["seen"] = 0
-    tracks[k]["blob"] = -1
-
-
-@kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(VIEW), float64), inner=True)
-def _acquire(slots, tracks, lock, view, t_s):  # type: ignore[no-untyped-def]
-    """Take a pelvis pair: at once where the picture leaves no doubt, else once motion has told runner from room."""
-    pair = lock[0]
-    px = view[0]["px"]
-    movers = count = 0
-    for i in range(tracks.shape[0]):
-        if tracks[i]["blob"] >= 0:
-            count += 1
-            movers += 1 if _moves(tracks, i, px) else 0
-    left, right, score, close = _choose(tracks, movers, t_s, view)
-    if left < 0:
-        pair["rival"] = 0.0
-        return
-    u, v = (tracks[left]["u"] + tracks[right]["u"]) / 2.0, (tracks[left]["v"] + tracks[right]["v"]) / 2.0
-    same = math.hypot(u - pair["rival_u"], v - pair["rival_v"]) < 20.0 * px
-    pair["rival"] = pair["rival"] + 1.0 if same else 1.0
-    pair["rival_u"], pair["rival_v"] = u, v
-    age = t_s - pair["first_s"]
-    legs = score >= 8.0
-    if pair["held"]:
-        ready = movers >= 2 and score >= 4.0 and pair["rival"] >= 6
-    elif movers >= 2 and age > 0.12:
-        ready = pair["rival"] >= (3 if legs else (10 if score >= 4.0 else 40))
-    else:
-        ready = not close and (legs and count <= 8 or pair["rival"] >= 40)
-    if not ready:
-        return
-    for i in range(4):
-        slots[i]["seen"], slots[i]["blob"] = 0, -1
-    du, dv = tracks[right]["u"] - tracks[left]["u"], tracks[right]["v"] - tracks[left]["v"]
-    pair["held"], pair["since_s"], pair["seen_s"] = 1, t_s, t_s
-    pair["du"], pair["dv"], pair["span"] = du, dv, math.hypot(du, dv)
-    pair["mid_u"], pair["mid_v"] = u, v
-    pair["apart"] = pair["apart_s"] = pair["rival"] = pair["mute_s"] = 0.0
-    pair["left_u"] = pair["right_u"] = pair["top_v"] = pair["low_v"] = 0.0
-    a, b = _legs(tracks, u, v, du, movers >= 2, px)
-    _adopt(slots, LEFT, tracks, left)
-    _adopt(slots, RIGHT, tracks, right)
-    if a >= 0 and a != b and tracks[b]["u"] - tracks[a]["u"] > 4.0 * px:
-        _adopt(slots, LEFT_HEEL, tracks, a)
-        _adopt(slots, RIGHT_HEEL, tracks, b)
-
-
-@kernel(boolean(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), int64, int64, float64, float64), inner=True)
-def _fits_heel(slots, tracks, lock, k, side, t_s, px):  # type: ignore[no-untyped-def]
-    """Whether track `k` may be the heel `side` that was lost: a moving thing where that heel has been, not the other."""
-    pair = lock[0]
-    other = LEFT_HEEL + RIGHT_HEEL - side
-    below, aside = tracks[k]["v"] - pair["mid_v"], tracks[k]["u"] - pair["mid_u"]
-    quick = math.hypot(tracks[k]["du_s"], tracks[k]["dv_s"]) > 15.0 * px
-    if tracks[k]["blob"] < 0 or tracks[k]["seen"] < 3 or not quick or _fixed(tracks, k, t_s, px):
-        return False
-    if below < max(1.6 * pair["span"], 60.0 * px) or abs(aside) > 0.3 * below + 0.2 * pair["span"]:
-        return False
-    if slots[other]["blob"] >= 0:
-        near = math.hypot(tracks[k]["u"] - slots[other]["u"], tracks[k]["v"] - slots[other]["v"])
-        if near < 0.06 * below:
-            return False
-    if pair["apart_s"] < SURE_S:
-        return slots[other]["blob"] >= 0
-    room = 12.0 * px + 0.3 * (pair["low_v"] - pair["top_v"])
-    if below < pair["top_v"] - room or below > pair["low_v"] + room:
-        return False
-    mine = abs(aside - (pair["left_u"] if side == LEFT_HEEL else pair["right_u"]))
-    theirs = abs(aside - (pair["right_u"] if side == LEFT_HEEL else pair["left_u"]))
-    if slots[other]["blob"] >= 0:
-        return mine < theirs + 0.5 * pair["apart"] and mine < 1.5 * pair["apart"] + 10.0 * px
-    return mine < theirs - 0.25 * pair["apart"]
-
-
-@kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
-def _watch_lone(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
-    """Heels that are only ever seen one at a time: two in turn, a step apart, and the one further left is the left."""
-    pair = lock[0]
-    a, b = _legs(tracks, pair["mid_u"], pair["mid_v"], pair["span"], True, px)
-    if a < 0 or a != b or tracks[a]["seen"] < 3:
-        return
-    aside, below = tracks[a]["u"] - pair["mid_u"], tracks[a]["v"] - pair["mid_v"]
-    if pair["lone_born"] != tracks[a]["born_s"]:
-        if pair["lone_for"] > 0.06:
-            pair["before_u"], pair["before_s"] = pair["lone_u"], pair["lone_s"]
-        pair["lone_born"], pair["lone_u"], pair["lone_for"] = tracks[a]["born_s"], aside, 0.0
-    dt = t_s - pair["last_s"]
-    pair["lone_for"] += dt
-    pair["lone_u"] += (aside - pair["lone_u"]) * min(1.0, dt / max(1e-9, pair["lone_for"]))
-    pair["lone_s"] = t_s
-    apart = abs(pair["lone_u"] - pair["before_u"])
-    if (
-        pair["before_s"] > 0.0
-        and t_s - pair["before_s"] < 0.6
-        and pair["lone_for"] > 0.06
-        and apart > 0.03 * below
-    ):
-        pair["left_u"] = min(pair["lone_u"], pair["before_u"])
-        pair["right_u"] = max(pair["lone_u"], pair["before_u"])
-        pair["apart"] = pair["quick"] = apart
-        pair["apart_s"] = SURE_S
-        pair["low_v"], pair["top_v"] = 1.1 * below, 0.7 * below
-
-
-@kernel(types.void(rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
-def _take_heels(slots, tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
-    """Give a lost heel its name back, where exactly one thing can be it; both at once only when both are new."""
-    pair = lock[0]
-    if pair["apart_s"] < SURE_S and slots[LEFT_HEEL]["blob"] < 0 and slots[RIGHT_HEEL]["blob"] < 0:
-        a, b = _legs(tracks, pair["mid_u"], pair["mid_v"], pair["span"], True, px)
-        if a >= 0 and a != b and tracks[b]["u"] - tracks[a]["u"] > 4.0 * px:
-            if (
-                tracks[a]["seen"] >= 3
-                and tracks[b]["seen"] >= 3
-                and (_moves(tracks, a, px) or _moves(tracks, b, px))
-            ):
-                _adopt(slots, LEFT_HEEL, tracks, a)
-                _adopt(slots, RIGHT_HEEL, tracks, b)
-                pair["apart"] = pair["apart_s"] = 0.0
-            return
-        _watch_lone(tracks, lock, t_s, px)
-        if pair["apart_s"] < SURE_S:
-            return
-    takes = np.full(2, -1, np.int64)
-    for side in (LEFT_HEEL, RIGHT_HEEL):
-        if slots[side]["blob"] >= 0:
-            continue
-        best, at = 1e9, -1
-        for k in range(tracks.shape[0]):
-            if _fits_heel(slots, tracks, lock, k, side, t_s, px):
-                mean = pair["left_u"] if side == LEFT_HEEL else pair["right_u"]
-                far = abs(tracks[k]["u"] - pair["mid_u"] - mean)
-                if far < best:
-                    best, at = far, k
-        takes[side - LEFT_HEEL] = at
-    if takes[0] >= 0 and takes[0] == takes[1]:
-        return
-    for side in (LEFT_HEEL, RIGHT_HEEL):
-        if takes[side - LEFT_HEEL] >= 0:
-            _adopt(slots, side, tracks, takes[side - LEFT_HEEL])
-
-
-@kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64), inner=True)
-def _learn_heels(slots, lock, t_s):  # type: ignore[no-untyped-def]
-    """Where each heel is on the average, and whether left is left; found wrong, names change places and keep silent."""
-    pair = lock[0]
-    dt = min(0.05, t_s - pair["last_s"])
-    both = slots[LEFT_HEEL]["blob"] >= 0 and slots[RIGHT_HEEL]["blob"] >= 0
-    if both:
-        pair["apart_s"] += dt
-        apart = slots[RIGHT_HEEL]["u"] - slots[LEFT_HEEL]["u"]
-        pair["apart"] += (apart - pair["apart"]) * min(1.0, dt / max(1e-9, min(1.5, pair["apart_s"])))
-        pair["quick"] += (apart - pair["quick"]) * min(1.0, dt / max(1e-9, min(0.3, pair["apart_s"])))
-    gain = min(1.0, dt / max(1e-9, min(0.8, pair["apart_s"])))
-    for side in (LEFT_HEEL, RIGHT_HEEL):
-        if slots[side]["blob"] < 0 or not (both or pair["apart_s"] > SURE_S):
-            continue
-        aside, below = slots[side]["u"] - pair["mid_u"], slots[side]["v"] - pair["mid_v"]
-        if side == LEFT_HEEL:
-            pair["left_u"] += gain * (aside - pair["left_u"])
-        else:
-            pair["right_u"] += gain * (aside - pair["right_u"])
-        if pair["low_v"] == 0.0:
-            pair["low_v"] = pair["top_v"] = below
-        leak = dt / 10.0
-        pair["low_v"] = max(below, pair["low_v"] + leak * (below - pair["low_v"]))
-        pair["top_v"] = min(below, pair["top_v"] + leak * (below - pair["top_v"]))
-    wrong = pair["apart"] < 0.0 or pair["quick"] < -0.3 * pair["apart"]
-    if pair["apart_s"] >= SURE_S and wrong:
-        slots[SPARE] = slots[LEFT_HEEL]
-        slots[LEFT_HEEL] = slots[RIGHT_HEEL]
-        slots[RIGHT_HEEL] = slots[SPARE]
-        if pair["apart"] < 0.0:
-            pair["left_u"], pair["right_u"] = pair["right_u"], pair["left_u"]
-        pair["apart"], pair["quick"] = abs(pair["apart"]), -pair["quick"]
-        pair["mute_s"] = t_s + SURE_S
-
-
-@kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64, float64), inner=True)
-def _drop_strays(slots, lock, t_s, px):  # type: ignore[no-untyped-def]
+@kernel(types.void(TRACKS, LOCKS, float64), inner=True)
+def _drop_strays(slots, lock, px):  # type: ignore[no-untyped-def]
     """A heel that stands still under a runner who moves, or leaves the legs' room, was a reflection: let it go."""
     pair = lock[0]
+    deep = max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[RIGHT]["v1"] - slots[RIGHT]["v0"])
     for i in (LEFT_HEEL, RIGHT_HEEL):
         if slots[i]["blob"] < 0:
             continue
         below, aside = slots[i]["v"] - pair["mid_v"], slots[i]["u"] - pair["mid_u"]
-        if _fixed(slots, i, t_s, px) and slots[LEFT]["v1"] - slots[LEFT]["v0"] > 4.0 * STILL_PX * px:
+        if slots[i]["fixed"] and deep > 4.0 * STILL_PX * px:
             pair["apart"] = pair["apart_s"] = pair["low_v"] = pair["top_v"] = 0.0
         elif below > pair["span"] and abs(aside) < 0.35 * below + 0.3 * pair["span"]:
             continue
         slots[i]["seen"], slots[i]["blob"] = 0, -1
 
 
-@kernel(types.void(rows_of(TRACK), rows_of(LOCK), float64), inner=True)
+@kernel(types.void(TRACKS, LOCKS, float64), inner=True)
 def _learn_pair(slots, lock, t_s):  # type: ignore[no-untyped-def]
     """The pair's middle and stiffness from what was seen of it."""
     pair = lock[0]
@@ -680,13 +395,14 @@ def _learn_pair(slots, lock, t_s):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    boolean(rows_of(BLOB), int64, boolean, float64, rows_of(TRACK), rows_of(TRACK), rows_of(LOCK), rows_of(VIEW),
-            float64[:, ::1], float64[:, ::1], float64[::1])
+    boolean(BLOBS, int64, boolean, float64, TRACKS, TRACKS, LOCKS, MOUNT,
+            PLACES)
 )  # fmt: skip
-def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at, xy, score):  # type: ignore[no-untyped-def]
-    """Name the blobs of one frame. False: the windows were not enough, look at the whole picture and call again.
+def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at):  # type: ignore[no-untyped-def]
+    """Carry marks and other tracks on to the blobs of this frame; `names.settle` must follow.
 
-    at : (MAX_BLOBS, 2) scratch. xy : (4, 2) sensor px and score : (4,) are filled; NaN and 0 = not seen.
+    False: the windows were not enough and nothing was entered; look at the whole picture and call again.
+    at : (MAX_BLOBS, 2) scratch.
     """
     pair = lock[0]
     px = view[0]["px"]
@@ -706,34 +422,9 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at, xy, score):  # t
         for i in range(4):
             b = slots[i]["blob"]
             if b >= 0:
-                _see(slots, i, at[b, 0], at[b, 1], blobs, b, t_s)
+                _see(slots, i, at[b, 0], at[b, 1], blobs, b, t_s, px)
         _learn_pair(slots, lock, t_s)
-        _drop_strays(slots, lock, t_s, px)
+        _drop_strays(slots, lock, px)
     if whole:
         _follow_others(slots, tracks, blobs, at, n, t_s, px)
-        if pair["held"] and t_s - pair["seen_s"] > LOST_S:
-            pair["held"] = 0
-            for i in range(4):
-                slots[i]["seen"], slots[i]["blob"] = 0, -1
-        still = (
-            pair["held"]
-            and t_s - pair["since_s"] > 0.5
-            and not (_moves(slots, LEFT, px) or _moves(slots, RIGHT, px))
-        )
-        if not pair["held"] or still:
-            _acquire(slots, tracks, lock, view, t_s)
-        if pair["held"]:
-            _take_heels(slots, tracks, lock, t_s, px)
-    if pair["held"]:
-        _learn_heels(slots, lock, t_s)
-    pair["last_s"] = t_s
-    for i in range(4):
-        b = slots[i]["blob"] if pair["held"] else -1
-        if b < 0 or (i >= 2 and t_s < pair["mute_s"]):
-            xy[i, 0] = xy[i, 1] = np.nan
-            score[i] = 0.0
-        else:
-            xy[i, 0], xy[i, 1] = blobs[b]["x"], blobs[b]["y"]
-            sure = i < 2 or pair["apart_s"] >= SURE_S
-            score[i] = slots[i]["score"] * (1.0 if sure else 0.5)
     return True

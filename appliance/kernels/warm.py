@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 _HERE = ("blobs", "lens", "gait", "light")
-_BESIDE = "tracks"
+_BESIDE = "names"
 """About half of the work, compiled by a second process."""
 
 
@@ -31,7 +31,7 @@ def _cached() -> bool:
     """Whether a cache is there at all (a stale one is found out by Numba, and then costs the time of one process)."""
     folder = os.environ.get("NUMBA_CACHE_DIR")
     places = [Path(__file__).parent / "__pycache__"] if folder is None else [*Path(folder).glob("*")]
-    return any(next(place.glob(f"{_BESIDE}.follow-*.nbi"), None) for place in places)
+    return any(next(place.glob(f"{_BESIDE}.settle-*.nbi"), None) for place in places)
 
 
 def _second() -> subprocess.Popen[bytes] | None:

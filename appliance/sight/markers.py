@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from appliance.config import Settings
 from appliance.errors import SourceError
-from appliance.kernels import blobs, tracks
-from appliance.records import F64, U8, Frame, Keypoints
+from appliance.kernels import blobs, names, tracks
+from appliance.records import U8, Frame, Keypoints
 
 _LEAST_RISE = 12.0
 _FIRM_SHARE, _KEEN_SHARE = 0.25, 0.08
@@ -49,51 +49,32 @@ class Sight:
         if ground is None or frame.luma.shape != ground.shape:
             ground = self._open(frame)
         luma, words = ground.admit(frame.luma)
-        xy = np.empty((4, 2))
-        score = np.empty(4)
+        seen = Keypoints(frame.seq, frame.t_s, np.empty((4, 2)), np.empty(4))
         n = tracks.plan(self._slots, self._lock, self._view, frame.t_s, self._windows)
-        self.tracked = n > 1 and self._look(ground, luma, words, n, frame.t_s, xy, score)
+        self.tracked = n > 1 and self._look(ground, luma, words, n, seen)
         if not self.tracked:
             self._windows[0] = self._everything
-            self._look(ground, luma, words, 1, frame.t_s, xy, score)
+            self._look(ground, luma, words, 1, seen)
             ground.searched(bool(self._lock[0]["held"]))
-        return Keypoints(frame.seq, frame.t_s, xy, score)
+        return seen
 
-    def _look(self, g: _Ground, luma: U8, words: Any, n: int, t_s: float, xy: F64, score: F64) -> bool:
+    def _look(self, g: _Ground, luma: U8, words: Any, n: int, seen: Keypoints) -> bool:
+        """Find and name the dots in the first `n` windows (1 = everywhere); False: look everywhere instead."""
         least, most = self._limits
         found = blobs.find(
-            luma,
-            words,
-            g.levels,
-            g.add,
-            g.keep,
-            self._windows,
-            n,
-            g.shape[1],
-            least,
-            most,
-            self._runs,
-            self._spots,
-            self._found,
-        )
+            luma, words, g.levels, g.add, g.keep, self._windows, n, g.shape[1], least, most,
+            self._runs, self._spots, self._found,
+        )  # fmt: skip
         if (
             found < 0
         ):  # overrun by bright clutter: see nothing rather than the first things found, and look less keenly
             g.firm()
             found = 0
-        return tracks.follow(
-            self._found,
-            found,
-            n == 1,
-            t_s,
-            self._slots,
-            self._tracks,
-            self._lock,
-            self._view,
-            self._upright,
-            xy,
-            score,
-        )
+        who = (self._slots, self._tracks, self._lock, self._view)
+        if not tracks.follow(self._found, found, n == 1, seen.t_s, *who, self._upright):
+            return False
+        names.settle(self._found, n == 1, seen.t_s, *who, seen.xy_px, seen.score)
+        return True
 
     def _open(self, frame: Frame) -> _Ground:
         if frame.luma.ndim != 2 or frame.luma.dtype != np.uint8 or min(frame.luma.shape) < 16:
