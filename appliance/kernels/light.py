@@ -53,9 +53,8 @@ _READ_F8 = types.Array(types.float64, 2, "C", readonly=True)
 _READ_I8 = types.Array(types.int64, 2, "C", readonly=True)
 _RULES = types.float64[::1]
 _STATE = types.float64[:, ::1]
-_ROW = types.float64[::1]
 _FRAME = types.uint8[:, ::1]
-_COVERED = types.Tuple((types.float64, types.float64, types.float64))  # type: ignore[no-untyped-call]
+_COVERED = types.Tuple((types.float64, types.float64, types.float64))
 
 
 def fresh(leds: int) -> np.ndarray:
@@ -103,8 +102,8 @@ def _chosen(moments: np.ndarray, counts: np.ndarray, k: int, now_s: float, rules
     return _MEASURED if known else _WARMING
 
 
-@kernel(types.void(types.float64[::1], types.int64, types.float64, types.float64, types.float64), inner=True)
-def _fade(weights: np.ndarray, chosen: int, age_s: float, elapsed_s: float, fade_s: float) -> None:
+@kernel(types.void(_STATE, types.int64, types.float64, types.float64, types.float64), inner=True)
+def _fade(state: np.ndarray, chosen: int, age_s: float, elapsed_s: float, fade_s: float) -> None:
     """Weights of what is mixed into the light, one for each Shown; never more than 1 together.
 
     A figure that is no longer valid leaves within STALE_S whatever the fade; one that nobody refreshes gives way to
@@ -113,26 +112,30 @@ def _fade(weights: np.ndarray, chosen: int, age_s: float, elapsed_s: float, fade
     reach = _share(elapsed_s, fade_s)
     for k in range(6):
         quick = max(reach, elapsed_s / STALE_S) if k == _MEASURED else reach
-        weights[k] = min(weights[k] + reach, 1.0) if k == chosen else max(weights[k] - quick, 0.0)
+        state[_FADE, k] = (
+            min(state[_FADE, k] + reach, 1.0) if k == chosen else max(state[_FADE, k] - quick, 0.0)
+        )
     stale = min(max((age_s - _HOLD_S) / (STALE_S - _HOLD_S), 0.0), 1.0)
-    weights[_NO_DATA] = max(weights[_NO_DATA], stale)
+    state[_FADE, _NO_DATA] = max(state[_FADE, _NO_DATA], stale)
     rest = 0.0
     for k in range(6):
-        rest += weights[k] if k != _NO_DATA else 0.0
-    room = 1.0 - weights[_NO_DATA]
+        rest += state[_FADE, k] if k != _NO_DATA else 0.0
+    room = 1.0 - state[_FADE, _NO_DATA]
     if rest > room:
         for k in range(6):
-            weights[k] *= room / rest if k != _NO_DATA else 1.0
+            state[_FADE, k] *= room / rest if k != _NO_DATA else 1.0
 
 
 @kernel(types.void(_STATE, types.int64, types.float64, types.float64, _RULES), inner=True)
 def _glow(state: np.ndarray, side: int, deg: float, reach: float, rules: np.ndarray) -> None:
     """Whether a side's figure is beyond the band, with hysteresis, and its slow change from dim to full."""
-    bar, sides = state[_BAR], state[_SIDES]
-    band_deg = rules[BAND_DEG] * (_RETURN if sides[_BEYOND + side] > 0.0 else 1.0)
-    sides[_KNOWN + side] = 0.0 if math.isnan(deg) else 1.0
-    sides[_BEYOND + side] = 1.0 if deg > band_deg else 0.0
-    bar[_GLOW + side] = _toward(bar[_GLOW + side], sides[_BEYOND + side], reach) * sides[_KNOWN + side]
+    band_deg = rules[BAND_DEG] * (_RETURN if state[_SIDES, _BEYOND + side] > 0.0 else 1.0)
+    state[_SIDES, _KNOWN + side] = 0.0 if math.isnan(deg) else 1.0
+    state[_SIDES, _BEYOND + side] = 1.0 if deg > band_deg else 0.0
+    state[_BAR, _GLOW + side] = (
+        _toward(state[_BAR, _GLOW + side], state[_SIDES, _BEYOND + side], reach)
+        * state[_SIDES, _KNOWN + side]
+    )
 
 
 @kernel(types.float64(types.float64, _RULES), inner=True)
@@ -149,19 +152,18 @@ def _move(state: np.ndarray, left_deg: float, right_deg: float, elapsed_s: float
     One-figure modes give `right_deg == -left_deg`: a single length that passes through the middle. Step mode gives
     two, and NaN for a side that was not measured: that half is dark at once.
     """
-    bar, sides = state[_BAR], state[_SIDES]
     for side in range(2):
-        sides[_BEYOND + side] *= 0.0 if elapsed_s == math.inf else 1.0
+        state[_SIDES, _BEYOND + side] *= 0.0 if elapsed_s == math.inf else 1.0
         _glow(state, side, right_deg if side else left_deg, _share(elapsed_s, rules[FADE_S]), rules)
     reach = _share(elapsed_s, rules[SLEW_S])
     left, right = _length(left_deg, rules), _length(right_deg, rules)
     if rules[MODE] == STEP:
-        bar[_LEFT] = 0.0 if math.isnan(left_deg) else _toward(bar[_LEFT], left, reach)
-        bar[_RIGHT] = 0.0 if math.isnan(right_deg) else _toward(bar[_RIGHT], right, reach)
+        state[_BAR, _LEFT] = 0.0 if math.isnan(left_deg) else _toward(state[_BAR, _LEFT], left, reach)
+        state[_BAR, _RIGHT] = 0.0 if math.isnan(right_deg) else _toward(state[_BAR, _RIGHT], right, reach)
         return
-    at, goal = bar[_LEFT] - bar[_RIGHT], left - right
+    at, goal = state[_BAR, _LEFT] - state[_BAR, _RIGHT], left - right
     at = _toward(at, goal, reach)
-    bar[_LEFT], bar[_RIGHT] = max(at, 0.0), max(-at, 0.0)
+    state[_BAR, _LEFT], state[_BAR, _RIGHT] = max(at, 0.0), max(-at, 0.0)
 
 
 @kernel(types.float64(types.float64, types.float64, types.float64), inner=True)
@@ -176,19 +178,18 @@ def _covered(state: np.ndarray, i: int, leds: int, rules: np.ndarray) -> tuple[f
 
     Live mode is a spirit level: a bubble as wide as half the bar, so that only its place changes, not its light.
     """
-    bar, sides = state[_BAR], state[_SIDES]
     half, odd, quarter = leds // 2, leds % 2, leds / 4.0
-    at = (bar[_LEFT] - bar[_RIGHT]) * quarter
+    at = (state[_BAR, _LEFT] - state[_BAR, _RIGHT]) * quarter
     if odd and i == half:
         cover = min(0.5, quarter + at) + min(0.5, quarter - at) if rules[MODE] == LIVE else 0.0
-        return cover, 0.0, 0.5 * (sides[_KNOWN] + sides[_KNOWN + 1]) * rules[MARK]
+        return cover, 0.0, 0.5 * (state[_SIDES, _KNOWN] + state[_SIDES, _KNOWN + 1]) * rules[MARK]
     side = 0 if i < half else 1
     rank = i - half - odd if side else half - 1 - i
     if rules[MODE] == LIVE:
         cover = _overlap(rank + 0.5 * odd, -at if side else at, quarter)
     else:
-        cover = min(max(bar[_LEFT + side] * half - rank, 0.0), 1.0)
-    return cover, bar[_GLOW + side], sides[_KNOWN + side] * rules[MARK] if rank == 0 else 0.0
+        cover = min(max(state[_BAR, _LEFT + side] * half - rank, 0.0), 1.0)
+    return cover, state[_BAR, _GLOW + side], state[_SIDES, _KNOWN + side] * rules[MARK] if rank == 0 else 0.0
 
 
 @kernel(types.void(_FRAME, types.int64, types.int64, types.int64), inner=True)
@@ -207,17 +208,17 @@ def _draw(
     state: np.ndarray, tints: np.ndarray, looks: np.ndarray, rules: np.ndarray, leds: np.ndarray
 ) -> None:
     """Mix the measurement and the patterns by their weights into bytes, and stay within the current budget."""
-    weights, total = state[_FADE], 0
+    total = 0
     for i in range(leds.shape[0]):
         cover, glow, mark = 0.0, 0.0, 0.0
-        if weights[_MEASURED] > 0.0:
+        if state[_FADE, _MEASURED] > 0.0:
             cover, glow, mark = _covered(state, i, leds.shape[0], rules)
         for c in range(3):
             bar = glow * tints[1, c] + (1.0 - glow) * tints[0, c]
-            value = weights[_MEASURED] * (cover * bar + (1.0 - cover) * mark * tints[0, c])
+            value = state[_FADE, _MEASURED] * (cover * bar + (1.0 - cover) * mark * tints[0, c])
             for k in range(_NO_DATA, _STANDING + 1):
-                if weights[k] > 0.0:
-                    value += weights[k] * looks[k, i, c]
+                if state[_FADE, k] > 0.0:
+                    value += state[_FADE, k] * looks[k, i, c]
             leds[i, c] = int(min(value + 0.5, rules[TOP]))
             total += int(leds[i, c])
     for i in range(leds.shape[0]):
@@ -230,27 +231,31 @@ def _luminance(leds: np.ndarray, i: int) -> float:
     return float(2126 * int(leds[i, 0]) + 7152 * int(leds[i, 1]) + 722 * int(leds[i, 2]))
 
 
-@kernel(types.float64(_ROW, types.float64, types.float64), inner=True)
-def _ceiling(row: np.ndarray, now_s: float, flash: float) -> float:
+@kernel(types.float64(_STATE, types.int64, types.float64, types.float64), inner=True)
+def _ceiling(state: np.ndarray, row: int, now_s: float, flash: float) -> float:
     """The highest luminance that this row may have now: unbounded while it rises or has a rise to spend."""
-    free = row[_FALLING] == 0.0 or now_s - row[_RISE] > _SECOND_S
-    return math.inf if free else row[_EXTREME] + flash - 1.0
+    free = state[row, _FALLING] == 0.0 or now_s - state[row, _RISE] > _SECOND_S
+    return math.inf if free else state[row, _EXTREME] + flash - 1.0
 
 
-@kernel(types.void(_ROW, types.float64, types.float64), inner=True)
-def _note(row: np.ndarray, now_s: float, flash: float) -> None:
+@kernel(types.void(_STATE, types.int64, types.float64, types.float64), inner=True)
+def _note(state: np.ndarray, row: int, now_s: float, flash: float) -> None:
     """Remember what is shown: turning points at least `flash` apart, and until when each rise went on."""
-    luminance = row[_NOW]
-    if row[_FALLING] > 0.0:
-        if luminance >= row[_EXTREME] + flash:
-            row[_RISE], row[_RISE + 1], row[_RISE + 2] = row[_RISE + 1], row[_RISE + 2], now_s
-            row[_FALLING], row[_EXTREME] = 0.0, luminance
-        elif luminance < row[_EXTREME]:
-            row[_EXTREME] = luminance
-    elif luminance > row[_EXTREME]:
-        row[_EXTREME], row[_RISE + 2] = luminance, now_s
-    elif luminance <= row[_EXTREME] - flash:
-        row[_FALLING], row[_EXTREME] = 1.0, luminance
+    luminance = state[row, _NOW]
+    if state[row, _FALLING] > 0.0:
+        if luminance >= state[row, _EXTREME] + flash:
+            state[row, _RISE], state[row, _RISE + 1], state[row, _RISE + 2] = (
+                state[row, _RISE + 1],
+                state[row, _RISE + 2],
+                now_s,
+            )
+            state[row, _FALLING], state[row, _EXTREME] = 0.0, luminance
+        elif luminance < state[row, _EXTREME]:
+            state[row, _EXTREME] = luminance
+    elif luminance > state[row, _EXTREME]:
+        state[row, _EXTREME], state[row, _RISE + 2] = luminance, now_s
+    elif luminance <= state[row, _EXTREME] - flash:
+        state[row, _FALLING], state[row, _EXTREME] = 1.0, luminance
 
 
 @kernel(types.void(_FRAME, types.float64, types.float64, _STATE), inner=True)
@@ -267,7 +272,7 @@ def _guard(leds: np.ndarray, now_s: float, flash: float, state: np.ndarray) -> N
         if row >= count:
             first = count - count // 2 if row == count + 1 else 0
             last = count // 2 if row == count else count
-        ceiling = _ceiling(state[row], now_s, flash * (last - first))
+        ceiling = _ceiling(state, row, now_s, flash * (last - first))
         total = 0.0
         for i in range(first, last):
             total += state[i, _NOW] if row >= count else _luminance(leds, i)
@@ -278,14 +283,14 @@ def _guard(leds: np.ndarray, now_s: float, flash: float, state: np.ndarray) -> N
                 _dim(leds, i, int(ceiling), int(total))
                 state[i, _NOW] = _luminance(leds, i)
     for i in range(count):
-        _note(state[i], now_s, flash)
+        _note(state, i, now_s, flash)
     for row in range(count, count + 3):
         first = count - count // 2 if row == count + 1 else 0
         last = count // 2 if row == count else count
         state[row, _NOW] = 0.0
         for i in range(first, last):
             state[row, _NOW] += state[i, _NOW]
-        _note(state[row], now_s, flash * (last - first))
+        _note(state, row, now_s, flash * (last - first))
     state[_SIDES, ACTS] += max(acted - state[_BAR, _ACTING], 0.0)
     state[_BAR, _ACTING] = acted
 
@@ -302,7 +307,7 @@ def _guard(leds: np.ndarray, now_s: float, flash: float, state: np.ndarray) -> N
         types.uint8[::1],
     )
 )
-def light(  # noqa: PLR0917
+def light(
     moments: np.ndarray,
     counts: np.ndarray,
     rules: np.ndarray,
@@ -318,17 +323,16 @@ def light(  # noqa: PLR0917
     tints : (2, 3) bytes of full strength inside and beyond the band. looks : (6, N, 3) bytes of the patterns.
     leds : (n, N, 3) and shown : (n,) are filled in. A time that is not later than the last stands still.
     """
-    bar, weights = state[_BAR], state[_FADE]
     for k in range(moments.shape[0]):
         t_s, elapsed_s = moments[k, _T], 0.0
-        if bar[_CLOCK] < t_s < math.inf:
-            elapsed_s = t_s - bar[_CLOCK]
-            bar[_CLOCK] = t_s
-        now_s = bar[_CLOCK]
+        if state[_BAR, _CLOCK] < t_s < math.inf:
+            elapsed_s = t_s - state[_BAR, _CLOCK]
+            state[_BAR, _CLOCK] = t_s
+        now_s = state[_BAR, _CLOCK]
         chosen = _chosen(moments, counts, k, now_s, rules)
         age_s = now_s - moments[k, _SEEN] if moments[k, _SEEN] <= now_s else math.inf
-        held = weights[_MEASURED] > 0.0
-        _fade(weights, chosen, age_s, elapsed_s, rules[FADE_S])
+        held = state[_FADE, _MEASURED] > 0.0
+        _fade(state, chosen, age_s, elapsed_s, rules[FADE_S])
         if chosen == _MEASURED:
             if rules[MODE] == STEP:
                 left, right = moments[k, _RIGHT_LAST], moments[k, _LEFT_LAST]
