@@ -179,7 +179,7 @@ def test_an_ordinary_run_never_needs_the_guard(mode: str, cadence_spm: float) ->
     feedback = Feedback(settings(mode=mode, slew_ms=150.0, fade_ms=200.0))
     leds, _ = feedback.light(rows)
     assert feedback.guard_acts == 0
-    assert_no_more_than_three(rows["t_s"][:240], leds[:240], 1.0)
+    assert_no_more_than_three(rows["t_s"][:150], leds[:150], 1.0)
 
 
 @pytest.mark.parametrize("palette", PALETTES)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import MODES, settings
-from flashes import assert_no_more_than_three
 
 import appliance
 from appliance.config import Settings
@@ -34,14 +33,12 @@ def keypoints(trial: str, noise_px: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("trial", MARKS)
-@pytest.mark.parametrize("noise_px", [0.05, 0.3])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_recorded_runner_never_needs_the_guard(trial: str, noise_px: float, mode: str) -> None:
-    t_s, xy_px = keypoints(trial, noise_px)
+def test_a_recorded_runner_never_needs_the_guard(trial: str, mode: str) -> None:
+    t_s, xy_px = keypoints(trial, 0.3)
     chosen = Settings(feedback=settings(mode=mode, slew_ms=150.0, fade_ms=200.0).feedback)
     pipeline = Pipeline(chosen)
     batch = pipeline.replay(t_s, xy_px, 0.0, (480, 640))
     assert pipeline.guard_acts == 0
     shown = Shown.OFF if mode == "off" else Shown.MEASUREMENT
     assert (batch.shown[len(t_s) // 2 :] == shown).all()
-    assert_no_more_than_three(t_s[-450:], batch.leds[-450:], 127 / 255)
