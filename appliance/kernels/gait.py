@@ -19,6 +19,7 @@ from appliance.records import MOMENT
 
 SIZE = 1024  # frames remembered: 4 s at 250 Hz
 MEANS = 50  # most steps a side behind a mean
+OLD_S = 1.5  # a side's last peak is not shown for longer
 
 MEMO = np.dtype(
     [
@@ -39,7 +40,7 @@ STATE = np.dtype(
         ("open_contact_s", "f8"), ("open_off_s", "f8"),  # a step that waits to be told; NaN = none
         ("steps", "i8"), ("contact_s", "f8"), ("off_s", "f8"), ("told_s", "f8"),  # of this bout; last contact, off
         ("period_s", "f8"),  # usual time from contact to contact
-        ("side", "i8"), ("guessed", "i8"), ("sure", "i8"),  # last stance (-1 left, 1 right, 0 unknown)
+        ("side", "i8"), ("guessed", "i8"), ("sure", "i8"), ("unsure", "i8"),  # last stance: -1 left, 1 right
         ("left_u", "f8"), ("left_for", "f8"), ("right_u", "f8"), ("right_for", "f8"),  # mean sideways place of each
         # heel against the pelvis, and the time behind it
         ("low_z", "f8"), ("high_z", "f8"), ("votes", "i8"),  # where heels go; lone ones in mid-stance: swing +, else -
@@ -66,7 +67,7 @@ STEP = np.dtype(
     align=True,
 )  # fmt: skip
 
-PAST = np.dtype([("peak_deg", "f8", (MEANS,)), ("count", "i8")], align=True)
+PAST = np.dtype([("peak_deg", "f8", (MEANS,)), ("count", "i8"), ("told_s", "f8")], align=True)
 """The last peak drops of one side."""
 
 
@@ -430,9 +431,10 @@ def _measure(memo, state, side, contact_s, off_s, half_s, events, n):  # type: i
     e["quality"] = seen / whole if whole else 0.0
 
 
-@kernel(types.void(rows_of(PAST), int64, float64), inner=True)
-def _keep_peak(past, side, peak_deg):  # type: ignore[no-untyped-def]
+@kernel(types.void(rows_of(PAST), int64, float64, float64), inner=True)
+def _keep_peak(past, side, peak_deg, now_s):  # type: ignore[no-untyped-def]
     if peak_deg == peak_deg:
+        past[side]["told_s"] = now_s
         past[side]["peak_deg"][past[side]["count"] % MEANS] = peak_deg
         past[side]["count"] += 1
 
@@ -472,7 +474,10 @@ def _tell(memo, state, past, rules, now_s, events, n):  # type: ignore[no-untype
             s["tempo_s"] = gap if s["tempo_s"] == 0.0 else s["tempo_s"] + 0.15 * (gap - s["tempo_s"])
     s["steps"] += 1
     s["contact_s"], s["off_s"], s["told_s"] = contact_s, off_s, now_s
-    s["sure"] = 1 if side != 0.0 else 0
+    s["unsure"] = 0 if side != 0.0 else s["unsure"] + 1
+    s["sure"] = (
+        1 if s["unsure"] == 0 or (s["sure"] and s["unsure"] < 2) else 0
+    )  # one doubtful step is left out quietly
     s["side"] = int(side)
     if side == 0.0 or n >= events.shape[0]:
         return n
@@ -481,7 +486,7 @@ def _tell(memo, state, past, rules, now_s, events, n):  # type: ignore[no-untype
     e["side"], e["contact_s"], e["off_s"], e["decided_s"] = int(side), contact_s, off_s, now_s
     e["flight_s"] = flight_s if gap < 0.6 else np.nan
     e["quality"] *= sure
-    _keep_peak(past, 0 if side < 0.0 else 1, e["peak_deg"])
+    _keep_peak(past, 0 if side < 0.0 else 1, e["peak_deg"], now_s)
     return n + 1
 
 
@@ -529,7 +534,8 @@ def _sum_up(memo, state, past, rules, moments, i):  # type: ignore[no-untyped-de
     o["seen_s"] = s["seen_s"]
     o["left_drop_deg"], o["right_drop_deg"] = _mean(past, 0, steps), _mean(past, 1, steps)
     o["difference_deg"] = o["right_drop_deg"] - o["left_drop_deg"]
-    o["left_last_deg"], o["right_last_deg"] = _mean(past, 0, 1), _mean(past, 1, 1)
+    o["left_last_deg"] = _mean(past, 0, 1) if m["t"] - past[0]["told_s"] < OLD_S else np.nan
+    o["right_last_deg"] = _mean(past, 1, 1) if m["t"] - past[1]["told_s"] < OLD_S else np.nan
     o["left_steps"], o["right_steps"] = min(past[0]["count"], steps), min(past[1]["count"], steps)
     o["step_s"] = s["told_s"]
     o["cadence_spm"] = 60.0 / s["tempo_s"] if s["tempo_s"] > 0.0 else np.nan
