@@ -113,7 +113,9 @@ def bench(pictures: Pictures, settings: Settings, seconds: float) -> Outcome:
     errors: dict[str, list[float]] = {name: [] for name, _ in ways}
     shown = _to_and_fro(pictures)
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # its idle workers would spin in everybody else's time; its median does not gain from them
+    cv2.setNumThreads(
+        1
+    )  # its idle workers would spin in others' time, and its median does not gain from them
     gc.collect()
     gc.freeze()
     gc.disable()
