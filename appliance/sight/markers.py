@@ -46,7 +46,7 @@ class Sight:
     def locate(self, frame: Frame) -> Keypoints:
         """Where the marks are in this frame; `tracked` then says whether windows were enough."""
         ground = self._ground
-        if ground is None or frame.luma.shape != ground.shape:
+        if ground is None or frame.luma.shape != ground.shape or frame.luma.dtype != np.uint8:
             ground = self._open(frame)
         luma, words = ground.admit(frame.luma)
         seen = Keypoints(frame.seq, frame.t_s, np.empty((4, 2)), np.empty(4))
@@ -82,7 +82,7 @@ class Sight:
                 f"frame {frame.seq}: {frame.luma.dtype} {frame.luma.shape} is not a grey picture",
                 fix="luma is (height, width) uint8, at least 16 x 16",
             )
-        if self._ground is not None:
+        if self._ground is not None:  # the kind is right, so it is the size
             was, now = self._ground.shape, frame.luma.shape
             raise SourceError(
                 f"frame {frame.seq} is {now[1]}x{now[0]} px, those before were {was[1]}x{was[0]}",
