@@ -30,8 +30,9 @@ def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
     def compiled(function: F) -> F:
         try:
             return cast(F, numba.njit(signature, cache=True, **options)(function))
-        except (OSError, RuntimeError) as error:
-            # "no locator available", a full disk or a read-only cache folder: compile for this run alone.
+        except Exception as error:
+            # "no locator available", a full disk, a read-only cache folder, or a file that a power cut left damaged (reading
+            # it raises whatever its bytes happen to say): compile for this run alone. A defect of the kernel is raised again.
             _log.warning(
                 "kernel cache unusable (%s): compiling %s for this run only", error, function.__name__
             )
