@@ -31,8 +31,8 @@ def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
         try:
             return cast(F, numba.njit(signature, cache=True, **options)(function))
         except Exception as error:
-            # "no locator available", a full disk, a read-only cache folder, or a file that a power cut left damaged (reading
-            # it raises whatever its bytes happen to say): compile for this run alone. A defect of the kernel is raised again.
+            # "no locator available", a full disk, a read-only cache folder, or a file that a power cut left damaged,
+            # which raises whatever its bytes say: compile for this run alone. A kernel's own defect is raised again.
             _log.warning(
                 "kernel cache unusable (%s): compiling %s for this run only", error, function.__name__
             )
