@@ -157,8 +157,8 @@ def test_without_a_window_the_level_is_the_frames_own() -> None:
 
 
 def test_the_filter_takes_noise_away() -> None:
-    t_s = np.arange(2000) / 120
-    noise = np.random.default_rng(3).normal(0, 0.3, 2000)
+    t_s = np.arange(600) / 120
+    noise = np.random.default_rng(3).normal(0, 0.3, 600)
     assert np.std(levels(t_s, noise)[10:]) < 0.8 * 0.3
 
 
