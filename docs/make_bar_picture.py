@@ -17,7 +17,7 @@ from hw.strip.none import NoStrip
 from hw.strip.terminal import on_screen
 
 RUNNER, STAND_S = "ric", 1.5
-ROWS_S = (1.0, 2.5, 3.5, 5.0, 8.0, 12.0)
+ROWS_S = (1.4, 2.5, 3.5, 5.0, 8.0, 12.0)
 CELL, GAP, ROW, LEFT, TOP = 18, 3, 44, 92, 34
 
 

@@ -71,7 +71,7 @@ def _pictures(width: int, height: int) -> tuple[Pictures, Settings]:
 
 def _table(outcome: Outcome) -> str:
     """One picture size, for a person."""
-    lines = [f"{outcome.width_px}x{outcome.height_px}, {outcome.rounds:,} frames each; microseconds a frame"]
+    lines = [f"{outcome.width_px}x{outcome.height_px}, {outcome.frames:,} frames each; microseconds a frame"]
     lines.append(f"  {'':22}{'p50':>9}{'p99':>9}{'p99.9':>9}   angle error")
     for name, cost in outcome.costs.items():
         error = "" if cost.error_deg is None else f"   {cost.error_deg:.3f} deg"
