@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from appliance.config import Settings
 from appliance.errors import SourceError
 from appliance.pipeline import Pipeline
 from appliance.records import MOMENT, STALE_S, Frame, Shown, Update
+from hw.camera.runner import Runner
 from hw.camera.scene import Other, Reflection, Scene, reflected, settings
 from hw.camera.virtual import VirtualCamera
 
@@ -292,6 +295,30 @@ def test_a_dark_room_shows_no_data() -> None:
     shown = [pipeline.feed(Frame(seq=k, t_s=k / 120, luma=dark)).shown for k in range(60)]
     assert shown[-1] is Shown.NO_DATA
     assert Shown.MEASUREMENT not in shown
+
+
+def resident_kib() -> int:
+    """What of this process lies in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+
+def test_minutes_of_running_need_no_more_memory() -> None:
+    lap = Scene(
+        runner=Runner(cadence_spm=180.0)
+    )  # a stride is 80 frames: the pictures go round without a seam
+    camera, pipeline = VirtualCamera(lap), Pipeline(settings(lap))
+    pictures = [camera.picture(k, k / 120) for k in range(80)]
+
+    def run(first: int, count: int) -> int:
+        for k in range(first, first + count):
+            pipeline.feed(Frame(seq=k, t_s=k / 120, luma=pictures[k % 80]))
+        gc.collect()
+        return resident_kib()
+
+    before = run(0, 2000)
+    assert run(2000, 8000) - before < 2048
+    assert pipeline.asymmetry() is not None
 
 
 def test_windows_were_enough_says_the_pipeline_after_each_frame(live: tuple[Pipeline, list[Update]]) -> None:
