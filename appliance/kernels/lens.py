@@ -110,7 +110,7 @@ def place(t_s, xy_px, row_s, o, was, plane, at_s):  # type: ignore[no-untyped-de
                 continue
             x, z = plane[i, k, 0], plane[i, k, 1]
             dt = mark_s - was[k, 2]
-            if dt < 0.1:
+            if 0.0 < dt < 0.1:
                 plane[i, k, 0] += (x - was[k, 0]) / dt * (at_s[i] - mark_s)
                 plane[i, k, 1] += (z - was[k, 1]) / dt * (at_s[i] - mark_s)
             was[k, 0], was[k, 1], was[k, 2] = x, z, mark_s

@@ -216,6 +216,16 @@ def test_a_mark_that_was_away_is_not_carried_by_the_speed_of_its_absence() -> No
     assert plane[3] == pytest.approx(levelled(STARTS + SPEEDS * at_s[3], row), abs=1e-9)
 
 
+@pytest.mark.parametrize("up_px", [64.0, 100.0])
+def test_a_mark_that_outran_the_rows_has_no_speed_and_stays_where_it_was_seen(up_px: float) -> None:
+    """Its second row is exposed when, or before, its first was: no division by nothing, no time that runs back."""
+    t_s, row_s = np.array([0.0, 2.0**-7]), 2.0**-13
+    xy = np.full((2, 4, 2), np.nan)
+    xy[:, 2] = (100.0, 128.0), (100.0, 128.0 - up_px)
+    plane, _ = placed(t_s, xy, row_s, optics())
+    assert np.array_equal(plane[1, 2], levelled(xy[1, 2:3], optics())[0])
+
+
 def test_frames_one_by_one_are_placed_as_all_at_once() -> None:
     t_s, row = np.arange(12) / 120, optics(fx=700.0, k1=-0.1)
     xy = rolled(t_s, 2e-5)
