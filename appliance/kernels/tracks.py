@@ -18,6 +18,7 @@ from appliance.kernels import kernel, rows_of
 from appliance.kernels.blobs import BLOB, WINDOW
 
 MAX_TRACKS = 48
+SPELLS = 8
 LEFT, RIGHT, LEFT_HEEL, RIGHT_HEEL, SPARE = 0, 1, 2, 3, 4
 
 TRACK = np.dtype(
@@ -26,6 +27,8 @@ TRACK = np.dtype(
         ("t_s", "f8"), ("born_s", "f8"), ("seen", "f8"),  # last and first seen, times seen; 0 = empty
         ("mass", "f8"), ("across", "f8"), ("score", "f8"),
         ("u0", "f8"), ("u1", "f8"), ("v0", "f8"), ("v1", "f8"),  # extent of its path over the last seconds
+        ("rest_u", "f8"), ("rest_v", "f8"), ("rest_s", "f8"),  # where and since when it has hardly moved
+        ("aside", "f8"), ("aside_for", "f8"),  # mean sideways place against the pelvis, and the time behind it
         ("moves", "i8"), ("fixed", "i8"),  # it has moved of late; a thing of the room: long watched, never moved
         ("blob", "i8"),  # of this frame; -1 = not seen
     ],
@@ -40,12 +43,14 @@ LOCK = np.dtype(
         ("mid_u", "f8"), ("mid_v", "f8"),
         ("left_u", "f8"), ("right_u", "f8"),  # mean sideways place of each heel against the pair's middle
         ("top_v", "f8"), ("low_v", "f8"),  # where heels have been, below the pair's middle
-        ("apart", "f8"), ("apart_s", "f8"),  # mean right-minus-left distance of the heels, and the time behind it
-        ("quick", "f8"),  # the same over the last third of a second
-        ("lone_u", "f8"), ("lone_s", "f8"), ("lone_for", "f8"), ("lone_born", "f8"),  # the last heel seen alone
-        ("before_u", "f8"), ("before_s", "f8"),  # and the one before it
+        ("sure", "i8"),  # 1 = it is known where left and right heel are on the average
+        ("quick", "f8"),  # right-minus-left distance of the heels over the last third of a second
+        ("deep", "f8"),  # the furthest that a leg's mark was below the pair
+        ("spell_u", "f8", (SPELLS,)), ("spell_for", "f8", (SPELLS,)), ("spell_s", "f8", (SPELLS,)),  # heels seen before:
+        ("spells", "i8"),  # where against the pelvis, how long, until when; how many so far
+        ("loose", "f8"),  # for how long the pair's marks have gone each its own way
         ("mute_s", "f8"),  # heels keep silent until then
-        ("rival", "f8"), ("rival_u", "f8"), ("rival_v", "f8"),  # frames for which the same better pair has been seen
+        ("rival_s", "f8"), ("rival_u", "f8"), ("rival_v", "f8"),  # since when and where the same pair has been best
         ("still", "i8"),  # the pair has not moved for half a second: is this the runner?
         ("first_s", "f8"), ("last_s", "f8"),  # first and previous frame
     ],
@@ -58,8 +63,8 @@ VIEW = np.dtype(
 """The mount: picture size, quarter turns clockwise to upright, mirrored; `px` scales lengths given for 640 rows."""
 
 LOST_S = 1.0  # the pair unseen for longer is let go
-SURE_S = 0.35  # heels seen together for about one step tell left from right
 STILL_PX = 3.0
+REST_S = 0.12  # no runner's heel stands still in the picture for longer: the belt carries it
 
 TRACKS, LOCKS, MOUNT, BLOBS, PLACES = (
     rows_of(TRACK),
@@ -135,6 +140,8 @@ def _see(tracks, i, u, v, blobs, b, t_s, px):  # type: ignore[no-untyped-def]
     if track["seen"] == 0:
         track["du_s"] = track["dv_s"] = 0.0
         track["born_s"] = t_s
+        track["aside"] = track["aside_for"] = 0.0
+        track["rest_u"], track["rest_v"], track["rest_s"] = u, v, t_s
         track["u0"] = track["u1"] = u
         track["v0"] = track["v1"] = v
         track["mass"] = blobs[b]["mass"]
@@ -149,6 +156,8 @@ def _see(tracks, i, u, v, blobs, b, t_s, px):  # type: ignore[no-untyped-def]
         track["v0"] = min(v, track["v0"] + leak * (v - track["v0"]))
         track["v1"] = max(v, track["v1"] + leak * (v - track["v1"]))
         track["mass"] += min(0.5, dt / 0.2) * (blobs[b]["mass"] - track["mass"])
+    if math.hypot(u - track["rest_u"], v - track["rest_v"]) > 2.0:
+        track["rest_u"], track["rest_v"], track["rest_s"] = u, v, t_s
     track["u"], track["v"], track["t_s"], track["blob"] = u, v, t_s, b
     track["seen"] += 1
     track["across"] = blobs[b]["across"]
@@ -224,7 +233,7 @@ def _match_paths(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no
         fresh = (360.0 if i < 2 else 1800.0) * gap if slots[i]["seen"] < 2 else 0.0
         reach = min(20.0, (4000.0 if i < 2 else 14000.0) * gap * gap + fresh)
         gate = 3.0 + 0.3 * slots[i]["across"] + reach * px
-        least, most = (0.6, 1.65) if i < 2 else (0.2, 5.0)
+        least, most = (0.6, 1.65) if i < 2 else (0.4, 1.75)
         wish[i] = _nearest(slots, i, tracks, blobs, at, n, u, v, gate, least, most, t_s)
         if wish[i] >= 0:
             far[i] = math.hypot(at[wish[i], 0] - u, at[wish[i], 1] - v)
@@ -296,8 +305,12 @@ def _match_pair(slots, tracks, lock, blobs, at, n, t_s, px):  # type: ignore[no-
         slots[LEFT]["blob"] = _nearest(slots, LEFT, tracks, blobs, at, n, u, v, room, 0.6, 1.65, t_s)
     elif a < 0 and b < 0:
         _search_pair(slots, tracks, lock, blobs, at, n, t_s, px)
-    if slots[LEFT]["blob"] >= 0 and slots[RIGHT]["blob"] >= 0 and not _rigid(slots, lock, at, t_s):
-        slots[LEFT]["blob"] = slots[RIGHT]["blob"] = -1
+    if slots[LEFT]["blob"] >= 0 and slots[RIGHT]["blob"] >= 0:
+        if _rigid(slots, lock, at, t_s):
+            pair["loose"] = 0.0
+        else:
+            pair["loose"] += t_s - pair["last_s"] if a >= 0 and b >= 0 else 0.0
+            slots[LEFT]["blob"] = slots[RIGHT]["blob"] = -1
 
 
 @kernel(
@@ -355,8 +368,8 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
                     break
 
 
-@kernel(types.void(TRACKS, LOCKS, float64), inner=True)
-def _drop_strays(slots, lock, px):  # type: ignore[no-untyped-def]
+@kernel(types.void(TRACKS, LOCKS, float64, float64), inner=True)
+def _drop_strays(slots, lock, t_s, px):  # type: ignore[no-untyped-def]
     """A heel that stands still under a runner who moves, or leaves the legs' room, was a reflection: let it go."""
     pair = lock[0]
     deep = max(slots[LEFT]["v1"] - slots[LEFT]["v0"], slots[RIGHT]["v1"] - slots[RIGHT]["v0"])
@@ -364,11 +377,9 @@ def _drop_strays(slots, lock, px):  # type: ignore[no-untyped-def]
         if slots[i]["blob"] < 0:
             continue
         below, aside = slots[i]["v"] - pair["mid_v"], slots[i]["u"] - pair["mid_u"]
-        if slots[i]["fixed"] and deep > 4.0 * STILL_PX * px:
-            pair["apart"] = pair["apart_s"] = pair["low_v"] = pair["top_v"] = 0.0
-        elif below > pair["span"] and abs(aside) < 0.35 * below + 0.3 * pair["span"]:
-            continue
-        slots[i]["seen"], slots[i]["blob"] = 0, -1
+        stuck = t_s - slots[i]["rest_s"] > REST_S and deep > 4.0 * STILL_PX * px
+        if stuck or below < pair["span"] or abs(aside) > 0.35 * below + 0.3 * pair["span"]:
+            slots[i]["seen"], slots[i]["blob"] = 0, -1
 
 
 @kernel(types.void(TRACKS, LOCKS, float64), inner=True)
@@ -424,7 +435,7 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at):  # type: ignore
             if b >= 0:
                 _see(slots, i, at[b, 0], at[b, 1], blobs, b, t_s, px)
         _learn_pair(slots, lock, t_s)
-        _drop_strays(slots, lock, px)
+        _drop_strays(slots, lock, t_s, px)
     if whole:
         _follow_others(slots, tracks, blobs, at, n, t_s, px)
     return True
