@@ -24,7 +24,7 @@ from hw.camera.runner import Runner
 from hw.camera.scene import Other, Reflection, Scene, reflected, settings
 from hw.camera.virtual import VirtualCamera
 
-MOUNTS = [(0, 480, 640, 6.5), (90, 640, 480, 4.0), (180, 480, 640, 6.5), (270, 640, 480, 4.0)]
+MOUNTS = [(0, 480, 640, 6.5), (90, 640, 480, 6.5), (180, 480, 640, 6.5), (270, 640, 480, 6.5)]
 SIDEWAYS = Scene(
     duration_s=6.5,
     noise=4.0,

@@ -176,6 +176,18 @@ def _link(runs, n, above, n_above, y, spots, n_spots):  # type: ignore[no-untype
     return n_spots
 
 
+@kernel(int64(int64[:, ::1], int64, uint8[:, ::1]), inner=True)
+def _level_of(spots, spot, levels):  # type: ignore[no-untyped-def]
+    """The threshold where a spot has its middle; on the border of two tiles the higher: no side is preferred."""
+    level = 0
+    for down in range(2):
+        for right in range(2):
+            row = (spots[spot, 4] + spots[spot, 5] + down) // 2 // TILE
+            column = (spots[spot, 2] + spots[spot, 3] - 1 + right) // 2 // TILE
+            level = max(level, int(levels[row, column]))
+    return level
+
+
 @kernel(
     boolean(picture_of(uint8), int64[:, ::1], int64, int64, int64, int64, rows_of(BLOB), int64), inner=True
 )
@@ -293,8 +305,7 @@ def find(luma, words, levels, add, keep, windows, n_windows, width, smallest, la
                 continue
             if n == blobs.shape[0]:
                 return -1
-            middle = (spots[spot, 4] + spots[spot, 5]) // 2
-            column = min((spots[spot, 2] + spots[spot, 3]) // 2 // TILE, levels.shape[1] - 1)
-            if _measure(luma, spots, spot, int(levels[middle // TILE, column]), width, height, blobs, n):
+            level = _level_of(spots, spot, levels)
+            if _measure(luma, spots, spot, level, width, height, blobs, n):
                 n += 1
     return n

@@ -21,7 +21,7 @@ _FIRM_SHARE, _KEEN_SHARE = 0.25, 0.08
 """How far from background to the brightest dot a pixel must rise: at first, and when nothing is found with that."""
 _SEARCH_FRAMES = 40
 """So many frames without a runner, then the other share is tried."""
-_REFRESH_FRAMES = 4
+_REFRESH_FRAMES = 8
 """A tile of the background is looked at again every so many frames."""
 
 
@@ -151,13 +151,14 @@ class _Ground:
         self._arm()
 
     def _refresh(self, luma: U8) -> None:
-        """One tile and its mirror image (so that a mirrored picture has mirrored thresholds) a call, in turn."""
-        across = self._base.shape[1]
+        """One tile and its mirror images, across and down, a call, in turn: a mirrored picture, even of a sensor that
+        is turned by a quarter, has mirrored thresholds."""
+        down, across = self._base.shape
         row, column = divmod(self._next, -(-across // 2))
-        for c in {column, across - 1 - column}:
-            blobs.survey(luma, row, c, self._histogram, self._base, self._noise)
+        for r, c in {(r, c) for r in (row, down - 1 - row) for c in (column, across - 1 - column)}:
+            blobs.survey(luma, r, c, self._histogram, self._base, self._noise)
         self._next += 1
-        if self._next == self._base.shape[0] * -(-across // 2):
+        if self._next == -(-down // 2) * -(-across // 2):
             self._next = 0
             self._arm()
 

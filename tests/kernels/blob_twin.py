@@ -85,14 +85,13 @@ def _measured(luma: U8, patch: list[Pixel], levels: U8, width: int, least: float
         return None
     if top == 0 or left == 0 or bottom == height - 1 or right >= width - 1:
         return None
-    tile = (
-        (top + bottom) // 2 // blobs.TILE,
-        min((left + right + 1) // 2 // blobs.TILE, levels.shape[1] - 1),
-    )
+    rows = {(top + bottom) // 2 // blobs.TILE, (top + bottom + 1) // 2 // blobs.TILE}
+    columns = {(left + right) // 2 // blobs.TILE, (left + right + 1) // 2 // blobs.TILE}
+    level = max(int(levels[row, column]) for row in rows for column in columns)
     margin = 2 + across // 6
     box = _cropped(top - margin, bottom + margin, left - margin, right + margin, height, width)
     rim = [int(luma[y, x]) for y, x in _rim(*box)]
-    calm = [v for v in rim if v <= levels[tile]]
+    calm = [v for v in rim if v <= level]
     if not calm:
         return None
     crowded = len(calm) < len(rim)
