@@ -199,7 +199,7 @@ def _close(state, rules):  # type: ignore[no-untyped-def]
     s = state[0]
     length = s["down_s"] - s["up_s"]
     s["loaded"] = 0
-    if length == length and 0.06 < length < 0.45:
+    if length == length and 0.09 < length < 0.31:
         s["open_contact_s"] = s["up_s"] - rules[0]["contact_share"] * length
         s["open_off_s"] = s["down_s"] + rules[0]["off_share"] * length
     if s["low_a"] < 0.0:
@@ -426,7 +426,7 @@ def _measure(memo, state, side, contact_s, off_s, half_s, events, n):  # type: i
     e["contact_deg"] = side * _fitted(memo, first, count, contact_s, half_s, False)[0]
     e["mid_deg"] = side * _fitted(memo, first, count, (contact_s + off_s) / 2.0, half_s, False)[0]
     e["sway_px"] = high_x - low_x if seen else np.nan
-    if hole > 0.05 + 1.5 * state[0]["dt"]:  # the peak may have been in the hole
+    if hole > 0.025 + 1.5 * state[0]["dt"]:  # the peak may have been in the hole
         e["peak_deg"] = e["peak_s"] = e["sway_px"] = np.nan
     e["quality"] = seen / whole if whole else 0.0
 
