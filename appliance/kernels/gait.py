@@ -19,21 +19,23 @@ from appliance.records import MOMENT
 
 SIZE = 1024  # frames remembered: 4 s at 250 Hz
 MEANS = 50  # most steps a side behind a mean
+OBLIQUITY, LEFT_H, RIGHT_H = 0, 1, 2
 OLD_S = 1.5  # a side's last peak is not shown for longer
 
 MEMO = np.dtype(
     [
-        ("t", "f8"), ("h", "f8"), ("x", "f8"), ("obliquity", "f8"), ("dz", "f8"),
+        ("t", "f8"), ("h", "f8"), ("x", "f8"), ("obliquity", "f8"), ("left_h", "f8"), ("right_h", "f8"),
         ("left_x", "f8"), ("left_z", "f8"), ("right_x", "f8"), ("right_z", "f8"), ("a", "f8"),
     ],
     align=True,
 )  # fmt: skip
-"""One frame remembered: time, pelvis height and sideways place, obliquity, heels; `a` = vertical acceleration."""
+"""One frame remembered: time, pelvis height and sideways place, obliquity, each pelvis mark's height, heels; `a` = the
+pelvis's vertical acceleration."""
 
 STATE = np.dtype(
     [
         ("count", "i8"), ("centre", "i8"), ("dt", "f8"),  # frames remembered; frames whose acceleration is known
-        ("seen_s", "f8"), ("half_dz", "f8"),  # pair last seen; half its rise, to stand in for a hidden mark's height
+        ("seen_s", "f8"),  # pair last seen
         ("g", "f8"), ("low_a", "f8"),  # free fall in px/s^2; lowest acceleration since the last step
         ("last_a", "f8"), ("last_a_s", "f8"),
         ("loaded", "i8"), ("up_s", "f8"), ("down_s", "f8"),  # half-way crossings of this contact
@@ -41,6 +43,7 @@ STATE = np.dtype(
         ("steps", "i8"), ("contact_s", "f8"), ("off_s", "f8"), ("told_s", "f8"),  # of this bout; last contact, off
         ("period_s", "f8"),  # usual time from contact to contact
         ("side", "i8"), ("guessed", "i8"), ("sure", "i8"), ("unsure", "i8"),  # last stance: -1 left, 1 right
+        ("heel_side", "i8"), ("lone_run", "i8"),  # what the heels said of it; how many lone ones agreed in turn
         ("left_u", "f8"), ("left_for", "f8"), ("right_u", "f8"), ("right_for", "f8"),  # mean sideways place of each
         # heel against the pelvis, and the time behind it
         ("low_z", "f8"), ("high_z", "f8"), ("votes", "i8"),  # where heels go; lone ones in mid-stance: swing +, else -
@@ -71,17 +74,17 @@ PAST = np.dtype([("peak_deg", "f8", (MEANS,)), ("count", "i8"), ("told_s", "f8")
 """The last peak drops of one side."""
 
 
-@kernel(types.UniTuple(float64, 3)(rows_of(MEMO), int64, int64, float64, float64, boolean), inner=True)
-def _fitted(memo, first, end, at_s, half_s, height):  # type: ignore[no-untyped-def]
+@kernel(types.UniTuple(float64, 3)(rows_of(MEMO), int64, int64, float64, float64, int64), inner=True)
+def _fitted(memo, first, end, at_s, half_s, what):  # type: ignore[no-untyped-def]
     """Value, slope and curvature at `at_s` of a parabola through the frames within `half_s`; NaN with too few.
 
-    first, end : the frames to look through. height : the pelvis's height, else the obliquity.
+    first, end : the frames to look through. what : OBLIQUITY, or the height of one pelvis mark, LEFT_H or RIGHT_H.
     """
     n = 0
     s0 = s1 = s2 = s3 = s4 = y0 = y1 = y2 = 0.0
     for k in range(first, end):
         m = memo[k % SIZE]
-        y = m["h"] if height else m["obliquity"]
+        y = m["obliquity"] if what == OBLIQUITY else m["left_h"] if what == LEFT_H else m["right_h"]
         d = (m["t"] - at_s) / half_s
         if y != y or abs(d) > 1.0 + 1e-9:
             continue
@@ -144,7 +147,7 @@ def _level_now(memo, count, rules):  # type: ignore[no-untyped-def]
 
 @kernel(types.void(rows_of(MEMO), rows_of(STATE), float64, float64[:, ::1], rows_of(RULES)), inner=True)
 def _remember(memo, state, t_s, plane, rules):  # type: ignore[no-untyped-def]
-    """Enter one frame: height from both pelvis marks, or from one and the other's last known rise beside it."""
+    """Enter one frame."""
     s = state[0]
     m = memo[s["count"] % SIZE]
     m["t"], m["a"] = t_s, np.nan
@@ -154,11 +157,8 @@ def _remember(memo, state, t_s, plane, rules):  # type: ignore[no-untyped-def]
         rise, run = plane[1, 1] - plane[0, 1], plane[1, 0] - plane[0, 0]
         m["obliquity"] = math.degrees(math.atan2(rise, run)) - rules[0]["zero_deg"]
         m["h"], m["x"] = (plane[0, 1] + plane[1, 1]) / 2.0, (plane[0, 0] + plane[1, 0]) / 2.0
-        s["half_dz"], s["seen_s"] = rise / 2.0, t_s
-    elif left and t_s - s["seen_s"] < 0.3:
-        m["h"] = plane[0, 1] + s["half_dz"]
-    elif right and t_s - s["seen_s"] < 0.3:
-        m["h"] = plane[1, 1] - s["half_dz"]
+        s["seen_s"] = t_s
+    m["left_h"], m["right_h"] = plane[0, 1], plane[1, 1]
     m["left_x"], m["left_z"], m["right_x"], m["right_z"] = plane[2, 0], plane[2, 1], plane[3, 0], plane[3, 1]
     dt = min(0.05, s["dt"])
     left_u, right_u = plane[2, 0] - m["x"], plane[3, 0] - m["x"]
@@ -221,7 +221,10 @@ def _differentiate(memo, state, rules):  # type: ignore[no-untyped-def]
         first = k
         while first > max(0, s["count"] - SIZE) and memo[(first - 1) % SIZE]["t"] >= at - half - 1e-9:
             first -= 1
-        _, _, a = _fitted(memo, first, s["count"], at, half, True)
+        # Each mark by itself: one that is hidden or comes back must not look like a jolt of the pelvis.
+        left_a = _fitted(memo, first, s["count"], at, half, LEFT_H)[2]
+        right_a = _fitted(memo, first, s["count"], at, half, RIGHT_H)[2]
+        a = right_a if left_a != left_a else left_a if right_a != right_a else (left_a + right_a) / 2.0
         memo[k % SIZE]["a"] = a
         if a != a:
             continue
@@ -244,11 +247,11 @@ def _differentiate(memo, state, rules):  # type: ignore[no-untyped-def]
             _close(state, rules)
 
 
-@kernel(types.UniTuple(float64, 2)(rows_of(MEMO), rows_of(STATE), float64, float64), inner=True)
+@kernel(types.Tuple((float64, float64, boolean))(rows_of(MEMO), rows_of(STATE), float64, float64), inner=True)
 def _heels(memo, state, from_s, to_s):  # type: ignore[no-untyped-def]
-    """Which foot stands, -1 (left) to 1 (right), and how sure, 0 to 1: the lower heel, or a lone one's height."""
+    """Which foot stands, -1 left, 1 right; how sure, 0 to 1; whether only a lone heel's height says so."""
     s = state[0]
-    both = lone = 0
+    n = both = lone = 0
     rise = single = 0.0
     span = s["swing_z"] - s["stance_z"]
     for k in range(_since(memo, s["count"], from_s), s["count"]):
@@ -256,6 +259,7 @@ def _heels(memo, state, from_s, to_s):  # type: ignore[no-untyped-def]
         left, right = m["left_z"], m["right_z"]
         if m["t"] > to_s:
             break
+        n += 1
         if left == left and right == right:
             both += 1
             rise += left - right
@@ -263,14 +267,14 @@ def _heels(memo, state, from_s, to_s):  # type: ignore[no-untyped-def]
             level = ((left if left == left else right) - s["stance_z"]) / span - 0.5
             lone += 1
             single += level if left == left else -level
-    if both >= 3:
+    if both >= max(3.0, 0.3 * n):
         rise /= both
         whole = s["gap_z"] if s["gap_z"] > 0.0 else abs(rise)
-        return (1.0 if rise > 0.0 else -1.0), min(1.0, abs(rise) / whole)
-    if lone >= 3:
+        return (1.0 if rise > 0.0 else -1.0), min(1.0, abs(rise) / whole), False
+    if lone >= max(3.0, 0.6 * n):
         single /= lone
-        return (1.0 if single > 0.0 else -1.0), min(1.0, 2.0 * abs(single))
-    return 0.0, 0.0
+        return (1.0 if single > 0.0 else -1.0), min(1.0, 2.0 * abs(single)), True
+    return 0.0, 0.0, True
 
 
 @kernel(types.void(rows_of(MEMO), rows_of(STATE), float64, float64, float64), inner=True)
@@ -318,30 +322,36 @@ def _judge_lone(memo, state, contact_s, off_s):  # type: ignore[no-untyped-def]
             late, n_late = late + z, n_late + 1
             top = m["h"] if m["h"] == m["h"] else top
     reach = s["high_z"] - s["low_z"]
-    if n_early < 2 or n_late < 2 or reach <= 0.0:
+    if n_early < 2 or n_late < 2 or reach <= 0.0 or top == 0.0:
         return
     early, late = early / n_early, late / n_late
-    kind = 2.0 * ((late - s["low_z"]) / reach - 0.5) + 4.0 * ((late - early) / reach + 0.08)
-    if abs(kind) < 0.5:
+    high = (late - s["low_z"]) / reach > 0.5
+    carried = (early - late) / (
+        top - late
+    ) > 0.04  # of the leg's length, in a third of the contact, down the picture
+    if high == carried or top <= late:  # the two signs disagree
         s["votes"] = 0
         return
-    s["votes"] = max(s["votes"], 0) + 1 if kind > 0.0 else min(s["votes"], 0) - 1
+    s["votes"] = max(s["votes"], 0) + 1 if high else min(s["votes"], 0) - 1
     if abs(s["votes"]) >= 2:
         between = 0.22 * (top - late)
-        s["swing_z"] = late if kind > 0.0 else late + between
-        s["stance_z"] = late - between if kind > 0.0 else late
+        s["swing_z"] = late if high else late + between
+        s["stance_z"] = late - between if high else late
 
 
 @kernel(boolean(rows_of(MEMO), rows_of(STATE), float64, float64), inner=True)
 def _ordered(memo, state, from_s, to_s):  # type: ignore[no-untyped-def]
-    """Whether, over these frames, the left heel is on the left: against the right one, or where a lone one has been."""
+    """Whether the left heel is on the left in mid-stance, against the right one, or a lone one not beyond the other's.
+
+    In mid-stance the feet pass each other at the same distance from the camera, the swinging one on its own side:
+    there neither a camera off to the side nor a foot that crosses the middle line exchanges them.
+    """
     s = state[0]
-    middle = (s["left_u"] + s["right_u"]) / 2.0
     both = lone = 0
-    apart = right = 0.0
+    apart = beyond = 0.0
     for k in range(_since(memo, s["count"], from_s), s["count"]):
         m = memo[k % SIZE]
-        left_u, right_u = m["left_x"] - m["x"] - middle, m["right_x"] - m["x"] - middle
+        left_u, right_u = m["left_x"] - m["x"], m["right_x"] - m["x"]
         if m["t"] > to_s:
             break
         if left_u == left_u and right_u == right_u:
@@ -349,10 +359,10 @@ def _ordered(memo, state, from_s, to_s):  # type: ignore[no-untyped-def]
             apart += right_u - left_u
         elif left_u == left_u or right_u == right_u:
             lone += 1
-            right += right_u if right_u == right_u else -left_u
+            beyond += s["left_u"] - right_u if right_u == right_u else left_u - s["right_u"]
     if both >= 3:
-        return apart / both > 0.2 * (s["right_u"] - s["left_u"])
-    return lone == 0 or right > 0.0
+        return apart / both > 0.15 * (s["right_u"] - s["left_u"])
+    return lone == 0 or beyond / lone < 0.0
 
 
 @kernel(types.UniTuple(float64, 2)(rows_of(MEMO), rows_of(STATE), float64, float64, float64), inner=True)
@@ -363,16 +373,21 @@ def _foot(memo, state, contact_s, off_s, px):  # type: ignore[no-untyped-def]
     from_s, to_s = contact_s + 0.25 * length, off_s - 0.25 * length
     if s["swing_z"] == s["stance_z"]:
         _judge_lone(memo, state, contact_s, off_s)
-    side, sure = _heels(memo, state, from_s, to_s)
+    side, sure, lone = _heels(memo, state, from_s, to_s)
+    before = s["heel_side"]
+    s["heel_side"] = 0
     known = min(s["left_for"], s["right_for"]) > 0.15 and s["left_for"] + s["right_for"] > 0.5
     known = known and s["right_u"] - s["left_u"] > 2.0 * px
-    follows = s["side"] != 0 and s["contact_s"] == s["contact_s"] and s["period_s"] > 0.0
-    beat = (contact_s - s["contact_s"]) / s["period_s"] if follows else 0.0
-    next_one = follows and 0.6 < beat < 1.5
-    if not known or not _ordered(memo, state, contact_s, off_s):
+    beat = (contact_s - s["contact_s"]) / s["period_s"] if s["period_s"] > 0.0 else np.nan
+    follows = 0.6 < beat < 1.5  # the very next step; NaN is not
+    next_one = follows and s["side"] != 0
+    if not known or not _ordered(memo, state, from_s, to_s):
         return 0.0, 0.0
     if sure >= 0.3:
-        if next_one and side == s["side"]:
+        agrees = follows and side == -before
+        s["lone_run"] = 2 if not lone else s["lone_run"] + 1 if agrees else 0
+        s["heel_side"] = int(side)
+        if (next_one and side == s["side"]) or s["lone_run"] < 2:
             return 0.0, 0.0
         if s["gap_z"] == 0.0 and s["swing_z"] == s["stance_z"]:
             rise = 0.0
@@ -386,6 +401,7 @@ def _foot(memo, state, contact_s, off_s, px):  # type: ignore[no-untyped-def]
         return side, 0.5 + 0.5 * sure
     if next_one and s["guessed"] < 3:
         s["guessed"] += 1
+        s["heel_side"] = -s["side"]
         return -float(s["side"]), 0.4
     return 0.0, 0.0
 
@@ -415,7 +431,7 @@ def _measure(memo, state, side, contact_s, off_s, half_s, events, n):  # type: i
         hole = max(hole, m["t"] - last_s)
         last_s = m["t"]
         low_x, high_x = min(low_x, m["x"]), max(high_x, m["x"])
-        drop, slope, bend = _fitted(memo, first, count, m["t"], half_s, False)
+        drop, slope, bend = _fitted(memo, first, count, m["t"], half_s, OBLIQUITY)
         drop, slope, bend = side * drop, side * slope, side * bend
         ahead_s = -slope / bend if bend < 0.0 else 0.0
         if abs(ahead_s) < state[0]["dt"]:  # the top lies between two frames
@@ -423,8 +439,8 @@ def _measure(memo, state, side, contact_s, off_s, half_s, events, n):  # type: i
         if drop == drop and not drop <= e["peak_deg"]:
             e["peak_deg"], e["peak_s"] = drop, m["t"]
     hole = max(hole, off_s - last_s)
-    e["contact_deg"] = side * _fitted(memo, first, count, contact_s, half_s, False)[0]
-    e["mid_deg"] = side * _fitted(memo, first, count, (contact_s + off_s) / 2.0, half_s, False)[0]
+    e["contact_deg"] = side * _fitted(memo, first, count, contact_s, half_s, OBLIQUITY)[0]
+    e["mid_deg"] = side * _fitted(memo, first, count, (contact_s + off_s) / 2.0, half_s, OBLIQUITY)[0]
     e["sway_px"] = high_x - low_x if seen else np.nan
     if hole > 0.025 + 1.5 * state[0]["dt"]:  # the peak may have been in the hole
         e["peak_deg"] = e["peak_s"] = e["sway_px"] = np.nan

@@ -29,7 +29,9 @@ from appliance.kernels.tracks import (
     TRACKS,
 )
 
+LOOSE_S = 0.06  # two marks that go each its own way for longer are no pair
 STEP_S = 0.3  # about one step: a heel's mean place over less leans to where it was in its swing
+LONE_S = 0.1  # a heel that comes back alone is watched for so long before it gets a name
 SPELL_S = 0.06  # a heel seen for less says nothing
 METRE_PX = 256.0  # a metre in a picture 640 px high, give or take a half
 
@@ -44,7 +46,7 @@ def _leg(tracks, k, mid_u, mid_v, du, moving, px):  # type: ignore[no-untyped-de
 
 @kernel(types.UniTuple(float64, 2)(TRACKS, int64, int64, int64, MOUNT), inner=True)
 def _pair_score(tracks, i, j, movers, view):  # type: ignore[no-untyped-def]
-    """How much tracks i (left) and j look like a runner's pelvis pair, below 0 = not at all; and how many legs it has."""
+    """How much tracks i (left) and j look like a runner's pelvis pair, below 0 = not at all; and its number of legs."""
     mount = view[0]
     px = mount["px"]
     a, b = tracks[i], tracks[j]
@@ -53,7 +55,7 @@ def _pair_score(tracks, i, j, movers, view):  # type: ignore[no-untyped-def]
     if du < max(6.0, 1.1 * max(a["across"], b["across"])) or du > 220.0 * px or dv > 0.36 * du + 3.0:
         return -1.0, 0.0
     moving = a["moves"] and b["moves"]
-    if ratio < 0.4 or ratio > 2.5 or (movers >= 2 and not moving):
+    if ratio < 0.55 or ratio > 1.8 or (movers >= 2 and not moving):
         return -1.0, 0.0
     if moving:
         speed = max(math.hypot(a["du_s"], a["dv_s"]), math.hypot(b["du_s"], b["dv_s"]))
@@ -71,8 +73,13 @@ def _pair_score(tracks, i, j, movers, view):  # type: ignore[no-untyped-def]
     if legs > 0.0 and du > 0.46 * depth:
         return -1.0, 0.0
     wide = mount["height"] if mount["turn"] & 1 else mount["width"]
-    score = 4.0 * min(legs, 2.0) + 2.0 * du / (100.0 * px) + 3.4 * mid_v / (METRE_PX * px)
-    score += 0.05 * (a["across"] + b["across"]) - 4.0 * abs(mid_u) / wide + (2.0 if moving else 0.0)
+    broad = 0.35 * METRE_PX * px  # no pelvis is broader
+    score = (
+        4.0 * min(legs, 2.0) + 2.0 * min(du, 2.0 * broad - du) / (100.0 * px) + 3.4 * mid_v / (METRE_PX * px)
+    )
+    score += (
+        math.log(a["mass"] * b["mass"]) - 8.0 * abs(mid_u) / wide + (2.0 if moving else 0.0)
+    )  # near, and central
     return score + 20.0, legs
 
 
@@ -92,7 +99,9 @@ def _choose(tracks, movers, view):  # type: ignore[no-untyped-def]
         return left, right, legs, close
     a, b = tracks[left], tracks[right]
     span = b["u"] - a["u"]
-    plate = span < 0.2 * METRE_PX * view[0]["px"]  # dots within a hand's breadth of one another are one plate
+    plate = (
+        span < 0.35 * METRE_PX * view[0]["px"]
+    )  # dots between the two, as on a plate or a belt, are no rivals
     for i in range(n):
         for j in range(n):
             if tracks[i]["blob"] < 0 or tracks[j]["blob"] < 0 or tracks[j]["u"] <= tracks[i]["u"]:
@@ -147,7 +156,7 @@ def _acquire(slots, tracks, lock, view, t_s):  # type: ignore[no-untyped-def]
     elif movers >= 2 and t_s - pair["first_s"] > 0.1:
         ready = kept_s > (0.33 if legs == 0.0 else 0.15 if close else 0.1 if legs == 1.0 else 0.02)
     else:
-        ready = not close and ((legs == 2.0 and count <= 6) or kept_s > 0.33)
+        ready = not close and ((legs == 2.0 and count == 4 and not pair["wary"]) or kept_s > 0.33)
     if not ready:
         return
     _release(slots, lock)
@@ -222,7 +231,7 @@ def _fits_heel(slots, tracks, lock, k, side, px):  # type: ignore[no-untyped-def
     pair = lock[0]
     other = LEFT_HEEL + RIGHT_HEEL - side
     apart = pair["right_u"] - pair["left_u"]
-    below, aside = tracks[k]["v"] - pair["mid_v"], tracks[k]["u"] - pair["mid_u"]
+    below = tracks[k]["v"] - pair["mid_v"]
     quick = math.hypot(tracks[k]["du_s"], tracks[k]["dv_s"]) > 15.0 * px
     if (
         tracks[k]["seen"] < 3
@@ -237,38 +246,50 @@ def _fits_heel(slots, tracks, lock, k, side, px):  # type: ignore[no-untyped-def
     room = 12.0 * px + 0.3 * (pair["low_v"] - pair["top_v"])
     if pair["low_v"] > 0.0 and (below < pair["top_v"] - room or below > pair["low_v"] + room):
         return False
-    mine = abs(aside - (pair["left_u"] if side == LEFT_HEEL else pair["right_u"]))
-    theirs = abs(aside - (pair["right_u"] if side == LEFT_HEEL else pair["left_u"]))
+    ahead = 1.0 if side == RIGHT_HEEL else -1.0
     if slots[other]["blob"] >= 0:
-        return mine < theirs + 0.3 * apart and mine < 1.5 * apart + 10.0 * px
-    return mine < theirs - 0.25 * apart
+        return ahead * (tracks[k]["u"] - slots[other]["u"]) > 0.25 * apart and tracks[k]["aside_for"] > 0.03
+    middle = (pair["left_u"] + pair["right_u"]) / 2.0
+    return ahead * (tracks[k]["aside"] - middle) > 0.15 * apart and tracks[k]["aside_for"] > LONE_S
 
 
 @kernel(types.void(TRACKS, TRACKS, LOCKS, float64), inner=True)
 def _take_heels(slots, tracks, lock, px):  # type: ignore[no-untyped-def]
     """Give a lost heel its name back, where one thing can be it and not the other."""
     pair = lock[0]
-    takes = np.full(2, -1, np.int64)
-    for side in (LEFT_HEEL, RIGHT_HEEL):
-        if slots[side]["blob"] >= 0:
-            continue
-        best, at = 1e9, -1
-        mean = pair["left_u"] if side == LEFT_HEEL else pair["right_u"]
-        for k in range(tracks.shape[0]):
-            far = abs(tracks[k]["u"] - pair["mid_u"] - mean)
-            if far < best and _fits_heel(slots, tracks, lock, k, side, px):
-                best, at = far, k
-        takes[side - LEFT_HEEL] = at
-    if takes[0] >= 0 and takes[0] == takes[1]:
-        return
-    for side in (LEFT_HEEL, RIGHT_HEEL):
-        if takes[side - LEFT_HEEL] >= 0:
-            _adopt(slots, side, tracks, takes[side - LEFT_HEEL])
+    if slots[LEFT_HEEL]["blob"] < 0 and slots[RIGHT_HEEL]["blob"] < 0:
+        left = right = -1
+        middle = (pair["left_u"] + pair["right_u"]) / 2.0
+        for k in range(tracks.shape[0]):  # the lowest of each leg is its heel
+            if tracks[k]["aside_for"] > 0.03 and _leg(
+                tracks, k, pair["mid_u"], pair["mid_v"], pair["span"], True, px
+            ):
+                if tracks[k]["aside"] < middle:
+                    left = k if left < 0 or tracks[k]["v"] > tracks[left]["v"] else left
+                elif tracks[k]["aside"] > middle:
+                    right = k if right < 0 or tracks[k]["v"] > tracks[right]["v"] else right
+        if (
+            left >= 0 and right >= 0
+        ):  # two come back together: which is left of which says more than where each is
+            if tracks[right]["u"] - tracks[left]["u"] > 0.4 * (pair["right_u"] - pair["left_u"]):
+                _adopt(slots, LEFT_HEEL, tracks, left)
+                _adopt(slots, RIGHT_HEEL, tracks, right)
+            return
+    left = right = -1
+    for k in range(tracks.shape[0]):
+        if slots[LEFT_HEEL]["blob"] < 0 and _fits_heel(slots, tracks, lock, k, LEFT_HEEL, px):
+            left = k if left < 0 or tracks[k]["v"] > tracks[left]["v"] else left
+        if slots[RIGHT_HEEL]["blob"] < 0 and _fits_heel(slots, tracks, lock, k, RIGHT_HEEL, px):
+            right = k if right < 0 or tracks[k]["v"] > tracks[right]["v"] else right
+    if left >= 0 and left != right:
+        _adopt(slots, LEFT_HEEL, tracks, left)
+    if right >= 0 and left != right:
+        _adopt(slots, RIGHT_HEEL, tracks, right)
 
 
 @kernel(types.void(TRACKS, LOCKS, float64, float64), inner=True)
 def _learn_heels(slots, lock, dt, t_s):  # type: ignore[no-untyped-def]
-    """Where each heel goes; a right heel that stays left of the left one changes names with it, and both keep silent."""
+    """Where each heel goes; a right heel that stays left of the left one changes names with it, both keep silent."""
     pair = lock[0]
     gain = dt / 0.8
     for side in (LEFT_HEEL, RIGHT_HEEL):
@@ -285,7 +306,7 @@ def _learn_heels(slots, lock, dt, t_s):  # type: ignore[no-untyped-def]
         pair["top_v"] = min(below, pair["top_v"] + dt / 10.0 * (below - pair["top_v"]))
     if slots[LEFT_HEEL]["blob"] < 0 or slots[RIGHT_HEEL]["blob"] < 0:
         return
-    pair["quick"] += min(1.0, dt / 0.3) * (slots[RIGHT_HEEL]["u"] - slots[LEFT_HEEL]["u"] - pair["quick"])
+    pair["quick"] += min(1.0, dt / 0.6) * (slots[RIGHT_HEEL]["u"] - slots[LEFT_HEEL]["u"] - pair["quick"])
     apart = pair["right_u"] - pair["left_u"]
     if pair["quick"] < -0.3 * abs(apart) or apart < 0.0:
         slots[SPARE] = slots[LEFT_HEEL]
@@ -310,15 +331,18 @@ def settle(blobs, whole, t_s, slots, tracks, lock, view, xy, score):  # type: ig
     moves = slots[LEFT]["moves"] or slots[RIGHT]["moves"]
     pair["still"] = pair["held"] and t_s - pair["since_s"] > 0.5 and not moves
     if whole:
-        if pair["held"] and (t_s - pair["seen_s"] > LOST_S or pair["loose"] > 0.06):
+        loose = pair["loose"] > LOOSE_S
+        if pair["held"] and (loose or t_s - pair["seen_s"] > LOST_S):
+            pair["wary"] = pair["wary"] or loose
             _release(slots, lock)
         if not pair["held"] or pair["still"]:
             _acquire(slots, tracks, lock, view, t_s)
-        if pair["held"] and not pair["sure"]:
+        if pair["held"]:
             for k in range(tracks.shape[0]):
                 leg = _leg(tracks, k, pair["mid_u"], pair["mid_v"], pair["span"], True, px)
                 if leg or tracks[k]["blob"] < 0:
                     _place_leg(tracks, k, lock, dt, t_s, 0.05)
+        if pair["held"] and not pair["sure"]:
             _sort_legs(tracks, lock, t_s, px)
         if pair["held"] and pair["sure"]:
             _take_heels(slots, tracks, lock, px)

@@ -44,11 +44,12 @@ LOCK = np.dtype(
         ("left_u", "f8"), ("right_u", "f8"),  # mean sideways place of each heel against the pair's middle
         ("top_v", "f8"), ("low_v", "f8"),  # where heels have been, below the pair's middle
         ("sure", "i8"),  # 1 = it is known where left and right heel are on the average
-        ("quick", "f8"),  # right-minus-left distance of the heels over the last third of a second
+        ("quick", "f8"),  # right-minus-left distance of the heels over the last stride or so
         ("deep", "f8"),  # the furthest that a leg's mark was below the pair
-        ("spell_u", "f8", (SPELLS,)), ("spell_for", "f8", (SPELLS,)), ("spell_s", "f8", (SPELLS,)),  # heels seen before:
-        ("spells", "i8"),  # where against the pelvis, how long, until when; how many so far
+        ("spell_u", "f8", (SPELLS,)), ("spell_for", "f8", (SPELLS,)), ("spell_s", "f8", (SPELLS,)),  # heels
+        ("spells", "i8"),  # seen before: where against the pelvis, how long, until when; how many so far
         ("loose", "f8"),  # for how long the pair's marks have gone each its own way
+        ("wary", "i8"),  # a pair taken at first sight was wrong: from now on only motion decides
         ("mute_s", "f8"),  # heels keep silent until then
         ("rival_s", "f8"), ("rival_u", "f8"), ("rival_v", "f8"),  # since when and where the same pair has been best
         ("still", "i8"),  # the pair has not moved for half a second: is this the runner?
