@@ -149,7 +149,7 @@ def test_a_standing_zero_changes_its_sign_in_the_mirror() -> None:
     assert exchanged(sum((u.steps for u in plain), ())) == sum((u.steps for u in other), ())
 
 
-ROLLING = Scene(duration_s=3.0, row_us=13.0, hide_heels_below_m=0.15, lost=0.05)
+ROLLING = Scene(duration_s=4.5, row_us=13.0, hide_heels_below_m=0.15, lost=0.05)
 
 
 def keys(updates: list[Update]) -> tuple[np.ndarray, np.ndarray]:
@@ -323,4 +323,4 @@ def test_minutes_of_running_need_no_more_memory() -> None:
 
 def test_windows_were_enough_says_the_pipeline_after_each_frame(live: tuple[Pipeline, list[Update]]) -> None:
     assert isinstance(live[0].tracked, bool)
-    assert watch(Scene(duration_s=1.0)).tracked[10:].all()
+    assert watch(Scene(duration_s=1.0)).tracked[60:].all()

@@ -381,7 +381,11 @@ def _foot(memo, state, contact_s, off_s, px):  # type: ignore[no-untyped-def]
     beat = (contact_s - s["contact_s"]) / s["period_s"] if s["period_s"] > 0.0 else np.nan
     follows = 0.6 < beat < 1.5  # the very next step; NaN is not
     next_one = follows and s["side"] != 0
-    if not known or not _ordered(memo, state, from_s, to_s):
+    if not known:
+        return 0.0, 0.0
+    if not _ordered(memo, state, from_s, to_s):
+        s["lone_run"] //= 2  # a doubt: half of the trust is gone, and this step is not told
+        s["heel_side"] = -before if follows else 0
         return 0.0, 0.0
     if sure >= 0.3:
         agrees = follows and side == -before

@@ -38,8 +38,9 @@ class Window(NamedTuple):
 def surveyed(tile: U8) -> tuple[float, float]:
     """Background and noise of a tile, from its sorted grey levels."""
     grey = np.sort(tile.ravel()).astype(float)
-    low, mid, median = (grey[math.ceil(len(grey) * share) - 1] for share in (0.1, 0.4, 0.5))
-    return mid, max((median - low) / 1.28, 1.0)
+    low, high = (grey[math.ceil(len(grey) * share) - 1] for share in (0.05, 0.3))
+    noise = max((high - low) / 1.12, 1.0)
+    return high + 0.52 * noise, noise
 
 
 def spots(bright: NDArray[np.bool_]) -> list[list[Pixel]]:

@@ -187,9 +187,12 @@ def test_value_slope_and_curvature_are_those_of_numpys_parabola(seed: int, half_
     y[rng.random(40) < 0.3] = np.nan
     at_s = float(t_s[20])
     window = (abs(t_s - at_s) <= half_s) & ~np.isnan(y)
-    for height in (True, False):
-        rows = memo(t_s, y if height else y * np.nan, y * np.nan if height else y)
-        got = plain(gait._fitted)(rows, 0, 40, at_s, half_s, height)
+    for what in ("obliquity", "left_h", "right_h"):
+        rows = memo(t_s, y * np.nan, y * np.nan)
+        rows["left_h"] = rows["right_h"] = np.nan
+        rows[what] = y if len(rows) == 40 else np.concatenate([y, np.full(len(rows) - 40, np.nan)])
+        code = {"obliquity": gait.OBLIQUITY, "left_h": gait.LEFT_H, "right_h": gait.RIGHT_H}[what]
+        got = plain(gait._fitted)(rows, 0, 40, at_s, half_s, code)
         if window.sum() < 4:
             assert np.isnan(got).all()
         else:
@@ -201,7 +204,9 @@ def test_a_parabola_is_told_exactly_and_three_points_are_too_few() -> None:
     t_s = np.arange(12) * 0.008
     y = 3.0 - 2.0 * (t_s - 0.05) - 490.0 * (t_s - 0.05) ** 2
     fitted = plain(gait._fitted)
-    assert fitted(memo(t_s, y, y), 0, 12, 0.05, 0.033, True) == pytest.approx((3.0, -2.0, -980.0), rel=1e-9)
-    assert np.isnan(fitted(memo(t_s, y, y), 0, 3, 0.01, 0.033, True)).all()
+    assert fitted(memo(t_s, y, y), 0, 12, 0.05, 0.033, gait.OBLIQUITY) == pytest.approx(
+        (3.0, -2.0, -980.0), rel=1e-9
+    )
+    assert np.isnan(fitted(memo(t_s, y, y), 0, 3, 0.01, 0.033, gait.OBLIQUITY)).all()
     same = np.full(12, 0.05)
-    assert np.isnan(fitted(memo(same, y, y), 0, 12, 0.05, 0.033, True)).all()
+    assert np.isnan(fitted(memo(same, y, y), 0, 12, 0.05, 0.033, gait.OBLIQUITY)).all()
