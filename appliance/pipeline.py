@@ -19,6 +19,8 @@ from appliance.motion.gait import Motion
 from appliance.records import F64, U8, Asymmetry, Frame, Shown, Step, Update
 from appliance.sight.markers import Sight
 
+_SHOWN = tuple(Shown)
+
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """What many frames of keypoints brought: a moment, a bar and what it shows for each, and the steps among them.
@@ -60,7 +62,7 @@ class Pipeline:
             moments[0],
             steps,
             leds[0],
-            Shown(int(shown[0])),
+            _SHOWN[shown[0]],
             self._feedback.guard_acts,
         )
 

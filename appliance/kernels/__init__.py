@@ -25,7 +25,7 @@ def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
 
     inner : only other kernels call it, so the way in from Python is not compiled (a third of the time).
     """
-    options = {"nogil": True, "no_cpython_wrapper": inner, "no_cfunc_wrapper": True}
+    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": inner, "no_cfunc_wrapper": True}
 
     def compiled(function: F) -> F:
         try:

@@ -194,7 +194,7 @@ def _level_of(spots, spot, levels):  # type: ignore[no-untyped-def]
 def _measure(luma, spots, spot, level, width, height, blobs, n):  # type: ignore[no-untyped-def]
     """Weighted centre of one spot above the mean of the ring around it; False where the picture's edge cuts it."""
     size = max(spots[spot, 3] - spots[spot, 2], spots[spot, 5] + 1 - spots[spot, 4])
-    margin = 2 + size // 6
+    margin = 2  # a soft edge lies below the threshold
     x0, x1 = spots[spot, 2] - margin, spots[spot, 3] + margin
     y0, y1 = spots[spot, 4] - margin, spots[spot, 5] + 1 + margin
     if spots[spot, 2] <= 0 or spots[spot, 3] >= width or spots[spot, 4] <= 0 or spots[spot, 5] + 1 >= height:
@@ -216,8 +216,9 @@ def _measure(luma, spots, spot, level, width, height, blobs, n):  # type: ignore
     for y in range(spots[spot, 4], spots[spot, 5] + 1):
         for x in range(spots[spot, 2], spots[spot, 3]):
             top = max(top, int(luma[y, x]))
-    cut = (16 * top - ground) // 10
-    if crowd:  # a neighbour is near: keep to the spot's own box and the pixel around it
+    cut = 0
+    if crowd:  # a neighbour is near: keep to the spot's own box and the pixel around it, and to what is clearly its own
+        cut = (16 * top - ground) // 10
         x0, x1 = max(spots[spot, 2] - 1, 0), min(spots[spot, 3] + 1, width)
         y0, y1 = max(spots[spot, 4] - 1, 0), min(spots[spot, 5] + 2, height)
     mass = along = down = 0

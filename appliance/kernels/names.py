@@ -215,8 +215,13 @@ def _sort_legs(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     for k in range(2, n):
         if place[k] - place[k - 1] > place[cut] - place[cut - 1]:
             cut = k
-    left, right = np.sum(time[:cut]), np.sum(time[cut:n])
-    left_u, right_u = np.sum(place[:cut] * time[:cut]) / left, np.sum(place[cut:n] * time[cut:n]) / right
+    left = right = left_u = right_u = 0.0
+    for k in range(n):
+        if k < cut:
+            left, left_u = left + time[k], left_u + time[k] * place[k]
+        else:
+            right, right_u = right + time[k], right_u + time[k] * place[k]
+    left_u, right_u = left_u / left, right_u / right
     enough = left > STEP_S or (cut > 1 and left > 2.0 * SPELL_S)
     enough = enough and (right > STEP_S or (n - cut > 1 and right > 2.0 * SPELL_S))
     clear = place[cut] - place[cut - 1] > 0.5 * (right_u - left_u)

@@ -65,6 +65,7 @@ VIEW = np.dtype(
 
 LOST_S = 1.0  # the pair unseen for longer is let go
 STILL_PX = 3.0
+FREE, OWNER = 2, 3  # columns of the scratch: no mark has the blob; the track that wants it
 REST_S = 0.12  # no runner's heel stands still in the picture for longer: the belt carries it
 
 TRACKS, LOCKS, MOUNT, BLOBS, PLACES = (
@@ -324,15 +325,15 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
         tracks[i]["blob"] = -1
         if tracks[i]["seen"] and t_s - tracks[i]["t_s"] > (20.0 if tracks[i]["fixed"] else 0.25):
             tracks[i]["seen"] = 0
-    free = np.ones(n, np.bool_)
+    for b in range(n):
+        at[b, FREE], at[b, OWNER] = 1.0, -1.0
     for k in range(4):
         if slots[k]["blob"] >= 0:
-            free[slots[k]["blob"]] = False
-    owner = np.full(n, -1, np.int64)
+            at[slots[k]["blob"], FREE] = 0.0
     for b in range(n):
         best = 1e9
         for i in range(tracks.shape[0]):
-            if not free[b] or tracks[i]["seen"] == 0:
+            if at[b, FREE] == 0.0 or tracks[i]["seen"] == 0:
                 continue
             gap = t_s - tracks[i]["t_s"]
             if tracks[i]["fixed"]:
@@ -344,25 +345,25 @@ def _follow_others(slots, tracks, blobs, at, n, t_s, px):  # type: ignore[no-unt
                 )
                 gate = 4.0 + px * (1800.0 * gap if tracks[i]["seen"] < 2 else min(20.0, 14000.0 * gap * gap))
             if d < gate and d < best:
-                best, owner[b] = d, i
+                best, at[b, OWNER] = d, float(i)
     for b in range(n):
-        i = owner[b]
+        i = int(at[b, OWNER])
         if i < 0:
             continue
         for other in range(n):  # the nearest of all that want this track
-            if other != b and owner[other] == i:
+            if other != b and at[other, OWNER] == i:
                 u, v = (
                     tracks[i]["u"] + (t_s - tracks[i]["t_s"]) * tracks[i]["du_s"],
                     tracks[i]["v"] + (t_s - tracks[i]["t_s"]) * tracks[i]["dv_s"],
                 )
                 if math.hypot(at[other, 0] - u, at[other, 1] - v) < math.hypot(at[b, 0] - u, at[b, 1] - v):
-                    owner[b] = -2
+                    at[b, OWNER] = -2.0
                     break
     for b in range(n):
-        if owner[b] >= 0:
-            _see(tracks, owner[b], at[b, 0], at[b, 1], blobs, b, t_s, px)
+        if at[b, OWNER] >= 0.0:
+            _see(tracks, int(at[b, OWNER]), at[b, 0], at[b, 1], blobs, b, t_s, px)
     for b in range(n):
-        if free[b] and owner[b] < 0:
+        if at[b, FREE] > 0.0 and at[b, OWNER] < 0.0:
             for i in range(tracks.shape[0]):
                 if tracks[i]["seen"] == 0:
                     _see(tracks, i, at[b, 0], at[b, 1], blobs, b, t_s, px)
@@ -414,7 +415,7 @@ def follow(blobs, n, whole, t_s, slots, tracks, lock, view, at):  # type: ignore
     """Carry marks and other tracks on to the blobs of this frame; `names.settle` must follow.
 
     False: the windows were not enough and nothing was entered; look at the whole picture and call again.
-    at : (MAX_BLOBS, 2) scratch.
+    at : (MAX_BLOBS, 4) scratch.
     """
     pair = lock[0]
     px = view[0]["px"]

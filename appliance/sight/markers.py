@@ -35,7 +35,7 @@ class Sight:
         self._found = np.zeros(blobs.MAX_BLOBS, blobs.BLOB)
         self._runs = np.zeros((2, blobs.MAX_RUNS, 3), np.int64)
         self._spots = np.zeros((blobs.MAX_SPOTS, 6), np.int64)
-        self._upright = np.zeros((blobs.MAX_BLOBS, 2))
+        self._upright = np.zeros((blobs.MAX_BLOBS, 4))
         self._slots = np.zeros(5, tracks.TRACK)  # the four marks, and room to exchange two
         self._tracks = np.zeros(tracks.MAX_TRACKS, tracks.TRACK)
         self._lock = np.zeros(1, tracks.LOCK)
@@ -119,7 +119,7 @@ class _Ground:
 
     def admit(self, luma: U8) -> tuple[U8, NDArray[np.uint64]]:
         """The picture as the kernels want it (copied only if its rows do not lie close), its background kept up."""
-        if luma.shape[1] % 8 or not luma.flags.c_contiguous or not luma.flags.aligned or luma.ctypes.data % 8:
+        if luma.shape[1] % 8 or not luma.flags.c_contiguous or not luma.view(np.uint64).flags.aligned:
             self._padded[:, : self.shape[1]] = luma
             luma = self._padded
         if self._next < 0:

@@ -89,7 +89,7 @@ def _measured(luma: U8, patch: list[Pixel], levels: U8, width: int, least: float
     rows = {(top + bottom) // 2 // blobs.TILE, (top + bottom + 1) // 2 // blobs.TILE}
     columns = {(left + right) // 2 // blobs.TILE, (left + right + 1) // 2 // blobs.TILE}
     level = max(int(levels[row, column]) for row in rows for column in columns)
-    margin = 2 + across // 6
+    margin = 2
     box = _cropped(top - margin, bottom + margin, left - margin, right + margin, height, width)
     rim = [int(luma[y, x]) for y, x in _rim(*box)]
     calm = [v for v in rim if v <= level]
@@ -101,7 +101,7 @@ def _measured(luma: U8, patch: list[Pixel], levels: U8, width: int, least: float
     ground = 16 * sum(calm) // len(calm)
     peak = 16 * int(luma[top : bottom + 1, left : right + 1].max()) - ground
     weights = {(y, x): 16 * int(luma[y, x]) - ground for y, x in _inside(*box)}
-    weights = {p: w for p, w in weights.items() if w > peak // 10}
+    weights = {p: w for p, w in weights.items() if w > (peak // 10 if crowded else 0)}
     mass = sum(weights.values())
     return Dot(
         _rounded(Fraction(sum(w * x for (_, x), w in weights.items()), mass)),
