@@ -376,7 +376,7 @@ def _foot(memo, state, contact_s, off_s, px):  # type: ignore[no-untyped-def]
     side, sure, lone = _heels(memo, state, from_s, to_s)
     before = s["heel_side"]
     s["heel_side"] = 0
-    known = min(s["left_for"], s["right_for"]) > 0.15 and s["left_for"] + s["right_for"] > 0.5
+    known = min(s["left_for"], s["right_for"]) > 0.1 and s["left_for"] + s["right_for"] > 0.25
     known = known and s["right_u"] - s["left_u"] > 2.0 * px
     beat = (contact_s - s["contact_s"]) / s["period_s"] if s["period_s"] > 0.0 else np.nan
     follows = 0.6 < beat < 1.5  # the very next step; NaN is not

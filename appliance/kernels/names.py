@@ -110,7 +110,8 @@ def _choose(tracks, movers, view):  # type: ignore[no-untyped-def]
             for k in (i, j):
                 inside &= abs(tracks[k]["v"] - (a["v"] + b["v"]) / 2.0) < 0.8 * span + 4.0
             if not inside and not (i == left and j == right):
-                close |= _pair_score(tracks, i, j, movers, view)[0] > best - 5.0
+                score, below = _pair_score(tracks, i, j, movers, view)
+                close |= score > best - 5.0 and (below > 0.0 or legs == 0.0)
     return left, right, legs, close
 
 
@@ -225,7 +226,7 @@ def _sort_legs(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     enough = left > STEP_S or (cut > 1 and left > 2.0 * SPELL_S)
     enough = enough and (right > STEP_S or (n - cut > 1 and right > 2.0 * SPELL_S))
     clear = place[cut] - place[cut - 1] > 0.5 * (right_u - left_u)
-    if enough and clear and right_u - left_u > max(0.025 * pair["deep"], 2.0 * px):
+    if enough and clear and right_u - left_u > max(0.012 * pair["deep"], 1.5 * px):
         pair["left_u"], pair["right_u"], pair["sure"] = left_u, right_u, 1
         pair["quick"] = right_u - left_u
 
