@@ -48,6 +48,7 @@ class Motion:
         self._rules = np.zeros(1, gait.RULES)
         self._optics = np.zeros(1, lens.OPTICS)
         self._was = np.full((4, 3), np.nan)
+        self._one = np.empty((1, 4, 2)), np.empty(1)  # room for a live frame
         for name in _NOT_YET:
             self._state[name] = np.nan
 
@@ -75,7 +76,7 @@ class Motion:
         row_s : seconds from one sensor row to the next. Returns a `MOMENT` a frame, and the steps decided in them.
         """
         n = len(t_s)
-        plane, at_s = np.empty((n, 4, 2)), np.empty(n)
+        plane, at_s = self._one if n == 1 else (np.empty((n, 4, 2)), np.empty(n))
         moments = np.empty(n, MOMENT)
         if len(self._events) < n // 8:
             self._events = np.zeros(n // 8, gait.STEP)

@@ -25,7 +25,7 @@ from appliance.sight.markers import Sight
 from appliance.station.rivals import rivals
 
 FRAME_US = 1e6 / 120
-_WARM_ROUNDS = 20
+_WARM_ROUNDS = 60
 _BURST = 8  # frames in a row before the next way has its turn: its own data stays near, as in a run
 _SLOW_S = 0.07  # marks last seen longer ago than 60 ms are searched in the whole picture
 _NEAR_PX = 8.0  # a rival's dot counts when it is this near to where the mark is

@@ -46,7 +46,7 @@ def test_full_search_and_tracking_are_what_they_are_called() -> None:
         tracked.append(tracking.tracked)
         searched.append(not searching.tracked)
     assert all(searched)
-    assert np.mean(tracked[20:]) > 0.9
+    assert np.mean(tracked[60:]) > 0.9  # heels have no names in the first third of a second
 
 
 @pytest.mark.parametrize("name", [name for name in rivals() if "weighted" in name])
