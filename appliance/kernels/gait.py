@@ -2,8 +2,8 @@
 
 Plane pixels with z up, seconds, degrees; obliquity is positive when the right side is higher, a drop when the swing
 side is lower. Contact and off come from the pelvis: in flight it falls freely, so its acceleration leaves and rejoins
-about -g; the half-way crossings, spread by a share of their distance (the shape of the ground's push scales with its
-length), are contact and off. Which foot it is comes from the heels alone, with alternation as witness, never from
+about -g; its crossings of a share of that, spread by a share of their distance (the shape of the ground's push scales
+with its length), are contact and off. Which foot it is comes from the heels alone, with alternation as witness, never from
 the obliquity. Where they disagree the step is not told. Missing frames stay missing.
 """
 
@@ -38,7 +38,7 @@ STATE = np.dtype(
         ("seen_s", "f8"),  # pair last seen
         ("g", "f8"), ("low_a", "f8"),  # free fall in px/s^2; lowest acceleration since the last step
         ("last_a", "f8"), ("last_a_s", "f8"),
-        ("loaded", "i8"), ("up_s", "f8"), ("down_s", "f8"),  # half-way crossings of this contact
+        ("loaded", "i8"), ("up_s", "f8"), ("down_s", "f8"),  # crossings of this contact
         ("open_contact_s", "f8"), ("open_off_s", "f8"),  # a step that waits to be told; NaN = none
         ("steps", "i8"), ("contact_s", "f8"), ("off_s", "f8"), ("told_s", "f8"),  # of this bout; last contact, off
         ("period_s", "f8"),  # usual time from contact to contact

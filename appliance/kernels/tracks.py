@@ -1,10 +1,9 @@
-"""Bright dots become marks with names: which two are the pelvis pair, which the left and the right heel.
+"""Bright dots become tracks: the marks and everything else that shines, each followed from frame to frame.
 
 Works in upright pixels: u to the runner's right, v down, 0 at the middle of the picture, after the mount's turn and
-mirror. A mark is followed from frame to frame; a hidden one is NaN, never a guess; it is taken up again only where
-its partner, its learned place and its own motion agree. What stands still while something else moves is clutter.
-Left and right heels are told apart by their mean distance over at least one step, and the names are held back
-(`score` 0.5, then NaN) until that is known. Every choice is symmetric: a mirrored picture gives mirrored names.
+mirror. A mark that is hidden is nowhere, never a guess; it is taken up again only where its own path leads, beside its
+partner, or where `names` finds it. What stands still while something else moves is clutter. Every choice is symmetric:
+a mirrored picture gives mirrored tracks.
 """
 
 from __future__ import annotations
