@@ -3,8 +3,8 @@
 Plane pixels with z up, seconds, degrees; obliquity is positive when the right side is higher, a drop when the swing
 side is lower. Contact and off come from the pelvis: in flight it falls freely, so its acceleration leaves and rejoins
 about -g; its crossings of a share of that, spread by a share of their distance (the shape of the ground's push scales
-with its length), are contact and off. Which foot it is comes from the heels alone, with alternation as witness, never from
-the obliquity. Where they disagree the step is not told. Missing frames stay missing.
+with its length), are contact and off. Which foot it is comes from the heels alone, with alternation as witness, never
+from the obliquity. Where they disagree the step is not told. Missing frames stay missing.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from appliance.records import F64, MOMENT, STALE_S, Asymmetry, Side, Step
 _LEVEL_SHARE = 0.3
 """Share of free fall at whose crossing the pelvis counts as loaded, and as leaving."""
 _CONTACT_SHARE, _OFF_SHARE = 0.147, 0.216
-"""Contact and off lie so much of the time between the crossings before and after them (docs/signals.md: on what data)."""
+"""Contact and off lie so much of the crossings' distance before and after them (docs/signals.md: on what data)."""
 _HALF_S = 0.033
 """Half-width of the parabola behind the pelvis's acceleration."""
 _SETTLE_S = 0.03
