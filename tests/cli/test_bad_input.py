@@ -54,9 +54,13 @@ def test_a_file_that_is_not_there_and_a_folder(hipbar: Hipbar, tmp_path: Path) -
 
 
 def test_a_source_without_permission(
-    hipbar: Hipbar, recording: Path, tmp_path: Path, unprivileged: None
+    hipbar: Hipbar, recording: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    refused(hipbar("replay", recording), 3, "readable")
+    shut = tmp_path / "shut.hbk"
+    shut.write_bytes(recording.read_bytes())
+    shut.chmod(0)
+    request.getfixturevalue("unprivileged")  # only now: somebody else could not have made the copy
+    refused(hipbar("replay", shut), 3, "readable")
 
 
 def test_a_truncated_video_is_measured_as_far_as_it_goes(hipbar: Hipbar, video: Path, tmp_path: Path) -> None:

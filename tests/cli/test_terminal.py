@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+import terminals
 
 from tests.cli.conftest import started
 
 
 def seen(*words: object, stream: str = "stdout") -> tuple[int, str]:
     """Exit code and all that a command wrote to a terminal of 100 columns."""
-    ours, theirs = os.openpty()
+    ours, theirs = terminals.pair()
     environment = {**os.environ, "COLUMNS": "100", "LINES": "40", "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
     process = started(*words, env=environment, **{stream: theirs})

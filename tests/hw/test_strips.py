@@ -3,10 +3,10 @@
 import contextlib
 import io
 import os
-import pty
 
 import numpy as np
 import pytest
+import terminals
 
 from appliance.errors import StripLost
 from hw.strip.memory import MemoryStrip
@@ -121,7 +121,7 @@ def _on_a_terminal(monkeypatch, frames, **env):
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    ours, theirs = pty.openpty()
+    ours, theirs = terminals.pair()
     with os.fdopen(theirs, "w") as out:
         strip = TerminalStrip(LEDS, out)
         for rgb in frames:
