@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.station.books import Book
     from appliance.station.recording import Header
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, readable=False)
 MODES = ("asymmetry", "step", "live", "box", "off")
 """As `feedback.mode`; a test holds the two together."""
 
