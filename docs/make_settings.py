@@ -1,4 +1,4 @@
-"""The settings' own descriptions become docs/settings.md; run it after a change in appliance/config.py."""
+"""The settings' own descriptions become docs/settings.md; run it after a change in appliance/config/sections.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ mode = "step"
 target_deg = 6.0
 ```
 
-This page is made from appliance/config.py by docs/make_settings.py; a test holds the two together.
+This page is made from appliance/config/sections.py by docs/make_settings.py; a test holds the two together.
 """
 
 TABLE = "| setting | default | range | meaning |\n|---|---|---|---|\n"
@@ -44,6 +44,8 @@ def allowed(kind: Any) -> str:
         return "`true`, `false`"
     if base is str:
         return "text"
+    if get_origin(base) is tuple:
+        return "list of pairs"
     low = (
         f"{meta.ge:g} to"
         if meta.ge is not None

@@ -189,3 +189,43 @@ def test_left_stands_before_right_and_nothing_shown_is_ever_taken_for_a_measurem
     assert [Side("left"), Side("right")] == list(Side)
     assert len({int(s) for s in Shown}) == len(Shown) == 6
     assert [int(p) for p in Posture] == [0, 1, 2, 3]
+
+
+def test_a_pi_camera_brings_its_own_size_and_rate() -> None:
+    camera = parse('[camera]\nsource = "picamera"\nsensor = "ov9281-fast"\n').camera
+    assert (camera.width_px, camera.height_px, camera.row_us) == (640, 400, 0.0)
+    slower = parse('[camera]\nsource = "picamera"\nrate_hz = 60\nrow_us = 1.5\n').camera
+    assert (slower.width_px, slower.rate_hz, slower.row_us) == (1280, 60.0, 1.5)
+
+
+def test_without_a_pi_camera_the_sensor_says_nothing() -> None:
+    assert (
+        parse('[camera]\nsource = "v4l2"\nsensor = "imx296"\n').camera.width_px == Settings().camera.width_px
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ('[camera]\nsource = "picamera"\nwidth_px = 640', "camera.width_px"),
+        ('[camera]\nsource = "picamera"\nrate_hz = 500', "camera.rate_hz"),
+        ('[camera]\nsource = "picamera"\nexposure_us = 0', "camera.exposure_us"),
+        ('[strip]\nkind = "wled"', "strip.host"),
+        ("[strip]\nleds = 100\ncurrent_cap_ma = 90", "dark LEDs"),
+        ("[strip]\nleds = 8\npieces = [[0, 3], [5, 7]]", "strip.pieces"),
+        ("[strip]\nleds = 8\npieces = [[0, 4], [4, 7]]", "strip.pieces"),
+        ("[strip]\nleds = 8\npieces = [[0, 8]]", "strip.pieces"),
+        ('[strip]\nkind = "shift-register"\ndata_pin = 6', "both pin 6"),
+        ('[strip]\nkind = "shift-register"\ndata_pin = 27\n[panel]\nkind = "gpio"', "both pin 27"),
+        ('[strip]\nkind = "apa102"\n[panel]\nkind = "gpio"\nlight_pin = 10', "SPI"),
+        ("[panel]\nlong_s = 3\nvery_long_s = 2", "panel.very_long_s"),
+    ],
+)
+def test_settings_that_cannot_be_true_together_are_refused(text: str, word: str) -> None:
+    with pytest.raises(SettingsError, match=word) as refused:
+        parse(text)
+    assert refused.value.fix
+
+
+def test_a_bar_in_two_halves_fed_from_the_middle_is_taken() -> None:
+    assert parse("[strip]\nleds = 8\npieces = [[3, 0], [4, 7]]").strip.pieces == ((3, 0), (4, 7))

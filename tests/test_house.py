@@ -14,12 +14,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*(ROOT / "appliance").rglob("*.py"), *(ROOT / "hw").rglob("*.py")])
 
-VALUES = {"records", "errors", "config"}
+VALUES = {"records", "errors", "config", "sensors"}
 BELOW = {
     "records": set(),
     "errors": set(),
     "kernels": {"kernels", "records"},
-    "config": {"errors", "records"},
+    "config": {"errors", "records", "sensors"},
+    "sensors": set(),
     "sight": {"sight", "kernels"} | VALUES,
     "motion": {"motion", "kernels"} | VALUES,
     "feedback": {"feedback", "kernels"} | VALUES,

@@ -41,9 +41,10 @@ def top_byte(strip: Strip) -> int:
 
 
 def byte_budget(strip: Strip) -> int:
-    """The largest sum of all bytes of a frame that draws no more than the current cap."""
-    budget = int(strip.current_cap_ma * 765 / strip.led_ma)
-    return budget if budget * strip.led_ma <= strip.current_cap_ma * 765 else budget - 1
+    """The largest sum of all bytes of a frame that draws, with what dark LEDs draw, no more than the current cap."""
+    left_ma = strip.current_cap_ma - strip.idle_ma * strip.leds
+    budget = max(0, int(left_ma * 765 / strip.led_ma))
+    return budget if budget * strip.led_ma <= max(0.0, left_ma) * 765 else budget - 1
 
 
 def pattern(shown: Shown, settings: Settings) -> U8:

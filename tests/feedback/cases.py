@@ -23,7 +23,9 @@ def settings(**changes: Any) -> Settings:
     feedback = {"fade_ms": 0.0, "slew_ms": 0.0} | {k: v for k, v in changes.items() if k not in STRIP_KEYS}
     return Settings(
         feedback=msgspec.convert(feedback, type(Settings().feedback)),
-        strip=msgspec.convert({"brightness": 1.0, "current_cap_ma": 20000.0} | strip, type(Settings().strip)),
+        strip=msgspec.convert(
+            {"brightness": 1.0, "current_cap_ma": 20000.0, "idle_ma": 0.0} | strip, type(Settings().strip)
+        ),
     )
 
 

@@ -78,3 +78,9 @@ def test_off_and_a_measurement_have_no_pattern() -> None:
 def test_patterns_are_drawn_without_loading_compiled_code() -> None:
     code = "import sys; import appliance.feedback.patterns; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_dark_leds_draw_counts_against_the_cap() -> None:
+    dark, free = settings(leds=32, current_cap_ma=100.0, idle_ma=1.0), settings(leds=32, current_cap_ma=68.0)
+    assert byte_budget(dark.strip) == byte_budget(free.strip)
+    assert byte_budget(settings(leds=32, current_cap_ma=20.0, idle_ma=1.0).strip) == 0

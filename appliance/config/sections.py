@@ -1,23 +1,14 @@
-"""A TOML file becomes frozen `Settings`; what is unknown, mistyped or out of range is refused whole, at once.
+"""The sections of a settings file: every setting with its type, default, range and meaning, and nothing else.
 
-Every setting has a default, so the station runs without a file. Units are in the names: degrees, seconds,
-milliseconds, pixels, milliamperes. Nothing else in the product reads a settings file.
+Units are in the names: degrees, seconds, milliseconds, pixels, milliamperes, megahertz.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
-import re
-import tomllib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-
-from appliance.errors import SettingsError
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,11 +19,20 @@ class Camera(_Section, frozen=True):
     """Where frames come from and how the camera is mounted."""
 
     source: Annotated[
-        Literal["virtual", "v4l2", "video"],
+        Literal["virtual", "picamera", "v4l2", "video"],
         Meta(
-            description="which driver: the virtual camera, a USB/V4L2 camera, or a video file played in real time"
+            description="which driver: the virtual camera, a Pi camera, a USB/V4L2 camera, or a video file in real time"
         ),
     ] = "virtual"
+    sensor: Annotated[
+        Literal["ov9281", "ov9281-fast", "imx296", "imx708", "imx219"],
+        Meta(
+            description="picamera: the sensor and its mode; gives size, row time and rate (docs/cameras.md)"
+        ),
+    ] = "ov9281"
+    number: Annotated[
+        int, Meta(ge=0, le=3, description="picamera: which camera, as `hipbar camera --list` counts")
+    ] = 0
     device: Annotated[str, Meta(description="v4l2: the device, best as /dev/v4l/by-id/...")] = "/dev/video0"
     file: Annotated[str, Meta(description="video: the file to play")] = ""
     runner: Annotated[
@@ -49,6 +49,13 @@ class Camera(_Section, frozen=True):
         float,
         Meta(ge=0, le=1000, description="rolling shutter: microseconds from one row to the next; 0 = global"),
     ] = 0.0
+    exposure_us: Annotated[
+        float, Meta(ge=0, le=20000, description="fixed exposure time; 0 = the camera decides (v4l2 only)")
+    ] = 1500.0
+    gain: Annotated[float, Meta(ge=1, le=64, description="picamera: fixed analogue gain")] = 4.0
+    focus_dpt: Annotated[
+        float, Meta(ge=0, le=15, description="imx708: fixed focus in dioptres, 1 / metres to the runner")
+    ] = 0.5
     rotate_deg: Annotated[
         Literal[0, 90, 180, 270],
         Meta(description="turn the picture clockwise by this much to see the runner upright"),
@@ -155,7 +162,8 @@ class Strip(_Section, frozen=True):
     """The light bar."""
 
     kind: Annotated[
-        Literal["terminal", "memory", "none"], Meta(description="which driver lights the bar")
+        Literal["terminal", "memory", "none", "apa102", "ws2812", "shift-register", "wled"],
+        Meta(description="which driver lights the bar (docs/strips.md)"),
     ] = "terminal"
     leds: Annotated[int, Meta(ge=4, le=300, description="how many LEDs")] = 32
     brightness: Annotated[float, Meta(gt=0, le=1, description="share of full brightness")] = 0.5
@@ -163,6 +171,60 @@ class Strip(_Section, frozen=True):
         float, Meta(ge=20, le=20000, description="the whole strip never draws more")
     ] = 1000.0
     led_ma: Annotated[float, Meta(ge=1, le=100, description="current of one LED at full white")] = 60.0
+    idle_ma: Annotated[float, Meta(ge=0, le=10, description="current of one dark LED")] = 1.0
+    order: Annotated[
+        Literal["auto", "rgb", "rbg", "grb", "gbr", "brg", "bgr"],
+        Meta(description="colours in the order of the wire; auto = as usual for the kind"),
+    ] = "auto"
+    reversed: Annotated[bool, Meta(description="the wire starts at the bar's right end")] = False
+    pieces: Annotated[
+        tuple[tuple[int, int], ...],
+        Meta(
+            max_length=8,
+            description="a bar in pieces: first and last LED of each from the left, in wire order; [] = one piece",
+        ),
+    ] = ()
+    device: Annotated[str, Meta(description="apa102, ws2812: the SPI device")] = "/dev/spidev0.0"
+    speed_mhz: Annotated[float, Meta(ge=0.1, le=32, description="apa102: clock of the SPI bus")] = 8.0
+    host: Annotated[str, Meta(description="wled: name or address of the controller")] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="wled: its DDP port (UDP)")] = 4048
+    data_pin: Annotated[
+        int, Meta(ge=0, le=27, description="shift-register: BCM number of SER (74HC595 pin 14)")
+    ] = 5
+    clock_pin: Annotated[
+        int, Meta(ge=0, le=27, description="shift-register: BCM number of SRCLK (pin 11)")
+    ] = 6
+    latch_pin: Annotated[
+        int, Meta(ge=0, le=27, description="shift-register: BCM number of RCLK (pin 12)")
+    ] = 13
+    enable_pin: Annotated[
+        int, Meta(ge=-1, le=27, description="shift-register: BCM number of OE (pin 13); -1 = not wired")
+    ] = 19
+
+
+class Panel(_Section, frozen=True):
+    """Button and status light at the station."""
+
+    kind: Annotated[Literal["none", "gpio"], Meta(description="whether there is a panel")] = "none"
+    button_pin: Annotated[
+        int, Meta(ge=-1, le=27, description="BCM number of the button, which closes to ground; -1 = none")
+    ] = 27
+    light_pin: Annotated[int, Meta(ge=-1, le=27, description="BCM number of the status light; -1 = none")] = (
+        22
+    )
+    debounce_ms: Annotated[
+        float, Meta(ge=0, le=200, description="a contact must rest for so long to count")
+    ] = 30.0
+    long_s: Annotated[float, Meta(ge=0.3, le=5, description="a press of this length is a long one")] = 1.0
+    very_long_s: Annotated[
+        float, Meta(ge=1, le=20, description="a press of this length is a very long one")
+    ] = 5.0
+
+
+class Gpio(_Section, frozen=True):
+    """The chip that the pins belong to."""
+
+    chip: Annotated[str, Meta(description="label of the GPIO chip; auto = the Pi's own")] = "auto"
 
 
 class Settings(_Section, frozen=True):
@@ -174,112 +236,5 @@ class Settings(_Section, frozen=True):
     motion: Motion = Motion()
     feedback: Feedback = Feedback()
     strip: Strip = Strip()
-
-
-def load(path: Path | str | None = None) -> Settings:
-    """The settings of a TOML file, or the defaults without one.
-
-    Raises `SettingsError` naming the file, the key and the remedy.
-    """
-    return Settings() if path is None else parse(_read(Path(path)), str(path))
-
-
-def parse(text: str, origin: str = "settings") -> Settings:
-    """Settings from TOML text; `origin` is named in errors."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"{origin}: not TOML: {error}", fix="mend that line, or start from `hipbar config show`"
-        ) from None
-    try:
-        settings = msgspec.convert(table, Settings)
-    except msgspec.ValidationError as error:
-        raise _explained(str(error), origin) from None
-    _check(settings, origin)
-    return settings
-
-
-def entries(settings: Settings) -> Iterator[tuple[str, Any, Any, str]]:
-    """Every setting as (dotted key, value, default, description), in the order of the file."""
-    default = Settings()
-    for section in msgspec.structs.fields(Settings):
-        for field in msgspec.structs.fields(section.type):
-            info = msgspec.inspect.type_info(field.type)
-            text = (
-                (info.extra_json_schema or {}).get("description", "")
-                if isinstance(info, msgspec.inspect.Metadata)
-                else ""
-            )
-            now = getattr(getattr(settings, section.name), field.name)
-            yield (
-                f"{section.name}.{field.name}",
-                now,
-                getattr(getattr(default, section.name), field.name),
-                text,
-            )
-
-
-def keys_of(text: str) -> set[str]:
-    """The dotted keys that a TOML text sets."""
-    return {f"{s}.{k}" for s, table in tomllib.loads(text).items() if isinstance(table, dict) for k in table}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path}: no such file", fix="check the path, or leave --config out for the defaults"
-        ) from None
-    except IsADirectoryError:
-        raise SettingsError(f"{path}: is a folder", fix="name the .toml file inside it") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path}: not a text file", fix="settings are a TOML file in UTF-8") from None
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}", fix="make the file readable for this user") from None
-
-
-def _explained(message: str, origin: str) -> SettingsError:
-    """msgspec's message in the file's own words, with the nearest key for a typo."""
-    what, _, where = message.partition(" - at `$")
-    place = where.rstrip("`").lstrip(".")
-    unknown = re.search(r"unknown field `(.+?)`", what)
-    if not unknown:
-        return SettingsError(
-            f"{origin}: {place}: {what}", fix=f"`hipbar config show` explains {place or 'every setting'}"
-        )
-    known = [key for key, *_ in entries(Settings())]
-    section = place.split(".")[0]
-    names = (
-        [k.split(".")[1] for k in known if k.startswith(section + ".")]
-        if section
-        else sorted({k.split(".")[0] for k in known})
-    )
-    near = difflib.get_close_matches(unknown[1], names, n=1)
-    key = ".".join(p for p in (place, unknown[1]) if p)
-    hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
-    return SettingsError(f"{origin}: unknown setting `{key}`", fix=hint)
-
-
-def _check(s: Settings, origin: str) -> None:
-    """What no single range can say."""
-    for key, value, *_ in entries(s):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SettingsError(f"{origin}: {key}: {value} is not a number", fix="give a finite number")
-    posed = (
-        s.lens.pitch_deg or s.lens.yaw_deg or s.lens.k1 or s.lens.k2 or s.lens.k3 or s.lens.p1 or s.lens.p2
-    )
-    if posed and not s.lens.fx_px:
-        raise SettingsError(
-            f"{origin}: lens: pitch, yaw and distortion need lens.fx_px",
-            fix="set lens.fx_px to the focal length in pixels",
-        )
-    if s.sight.min_dot_px >= s.sight.max_dot_px:
-        raise SettingsError(
-            f"{origin}: sight.min_dot_px is not below sight.max_dot_px", fix="swap or mend them"
-        )
-    if s.camera.source == "video" and not s.camera.file:
-        raise SettingsError(
-            f'{origin}: camera.source is "video" without camera.file', fix="name the file in camera.file"
-        )
+    panel: Panel = Panel()
+    gpio: Gpio = Gpio()
