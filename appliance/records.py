@@ -51,6 +51,35 @@ class Shown(IntEnum):
     STANDING = 5
 
 
+class Light(StrEnum):
+    """What the status light at the station says; each has a rhythm of its own (docs/panel.md)."""
+
+    OFF = "off"
+    WARMING_UP = "warming up"
+    NO_CAMERA = "no camera"
+    NO_MARKS = "no marks"
+    READY = "ready"
+    RUNNING = "running"
+    RECORDING = "recording"
+    FAULT = "fault"
+
+
+class PressKind(StrEnum):
+    """How long the button was held."""
+
+    SHORT = "short"
+    LONG = "long"
+    VERY_LONG = "very long"
+
+
+class Press(msgspec.Struct, frozen=True):
+    """One press of the button: when it began, on the machine's monotonic clock, and how long it was held so far."""
+
+    kind: PressKind
+    t_s: float
+    held_s: float
+
+
 class Frame(msgspec.Struct, frozen=True, gc=False):
     """One picture.
 
