@@ -23,6 +23,9 @@ MARKS = ("pelvis_left", "pelvis_right", "left_heel", "right_heel")
 STALE_S = 0.1
 """Nothing measured longer ago than this is ever shown as live."""
 
+LOOK_S = 0.05
+"""A live camera that has no frame says so at least this often."""
+
 
 class Side(StrEnum):
     """The runner's own side."""

@@ -106,6 +106,7 @@ class _Demo:
             pipeline = warmed_pipeline(self._settings)
         from appliance.pipeline import Pipeline
         from appliance.station.loop import Ledger, watch
+        from appliance.station.post import Post
         from appliance.station.tally import Tally
 
         camera = hw.open_camera(self._settings, speed=self._speed, stand_s=_STAND_S)
@@ -116,7 +117,7 @@ class _Demo:
             settings = with_zero(self._settings, zero_deg)
             pipeline, tally = Pipeline(settings), Tally(zero_deg or 0.0, camera.rate_hz)
             ledger = Ledger(tally, (screen,), settings.strip.leds, frames=12)
-            watch(_Rest(camera, frames), screen, pipeline, ledger, self._stop)
+            watch(_Rest(camera, frames), screen, pipeline, ledger, Post(), self._stop)
             ledger.flush()
         return tally, ledger.delays, pipeline.guard_acts
 

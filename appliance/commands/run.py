@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from appliance.commands.journal import journal
 from appliance.commands.options import FILE, finite, header_now, open_books, warmed_pipeline
 from appliance.commands.stop import Stop
 
@@ -45,7 +46,7 @@ def command(config: Path | None, record: Path | None, seconds: float | None) -> 
       hipbar run --config station.toml --record visit.hbk
     """
     stop = Stop(seconds)
-    with stop.listening():
+    with journal(), stop.listening():
         _run(config, {"record": record} if record else {}, stop)
 
 
@@ -102,6 +103,7 @@ class _Visit:
         """The loop with its books; a disk that failed is told when the loop is done."""
         from appliance.commands import words
         from appliance.station.loop import Ledger, watch
+        from appliance.station.post import Post
         from appliance.station.tally import Tally
 
         tally = Tally(self._settings.motion.zero_deg, camera.rate_hz)
@@ -110,13 +112,14 @@ class _Visit:
         with open_books(self._outputs, header) as files:
             ledger = Ledger(tally, files, self._settings.strip.leds, frames=max(1, round(camera.rate_hz)))
             try:
-                watch(camera, strip, pipeline, ledger, self._stop)
+                watch(camera, strip, pipeline, ledger, Post(recording=bool(files)), self._stop)
             finally:
                 ledger.flush()
                 if tally.frames:
                     self._told = [
                         words.as_text(tally.summary(pipeline.guard_acts)),
                         words.delays_text(ledger.delays),
+                        words.ages_text(ledger.ages),
                     ]
         if ledger.trouble:
             raise ledger.trouble

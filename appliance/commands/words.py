@@ -42,6 +42,12 @@ def delays_text(kept: Delays) -> str:
     return f"latency    {figures}, frame in memory to LED colours"
 
 
+def ages_text(kept: Delays) -> str:
+    """How old a frame was when its light was out, for a person."""
+    figures = [_figure(kept.quantile_us(q), "{:.0f}") for q in (0.5, 0.95, 0.99)]
+    return f"age        {' / '.join(figures)} us at p50 / p95 / p99, mid-exposure to light"
+
+
 def _stance(name: str, stance: Stance) -> str:
     drop = _figure(stance.peak_drop_deg, "{:5.2f} deg")
     spread = _figure(stance.sd_deg, "sd {:.2f}")

@@ -17,8 +17,9 @@ import numpy as np
 from appliance.config import Settings
 from appliance.errors import OutputError
 from appliance.pipeline import Pipeline
-from appliance.records import U8, Frame, Update
+from appliance.records import LOOK_S, U8, Frame, Update
 from appliance.station.books import Book, Chunk, Gathering
+from appliance.station.post import Post
 from appliance.station.tally import Delays, Tally
 
 Stop = Callable[[], bool]
@@ -65,16 +66,17 @@ class Ledger:
     def __init__(self, tally: Tally, files: tuple[Book, ...], leds: int, frames: int) -> None:
         self._files = [_Tolerant(book) for book in files]
         self._gathering = Gathering((tally, *self._files), leds, frames)
-        self.delays = Delays()
+        self.delays, self.ages = Delays(), Delays()
 
     @property
     def trouble(self) -> OutputError | None:
         """What the first failing file had to say."""
         return next((book.trouble for book in self._files if book.trouble), None)
 
-    def keep(self, update: Update, delay_s: float) -> None:
-        """Notes one frame and the delay from its being in memory to its colours."""
+    def keep(self, update: Update, delay_s: float, age_s: float) -> None:
+        """Notes one frame, the delay from its being in memory to its colours, and its age when they were lit."""
         self.delays.add(delay_s)
+        self.ages.add(age_s)
         self._gathering.keep(update)
 
     def flush(self) -> None:
@@ -98,16 +100,20 @@ def warmed(settings: Settings) -> Pipeline:
     return pipeline
 
 
-def watch(camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, stop: Stop) -> None:
+def watch(camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, post: Post, stop: Stop) -> None:
     """Until `stop` says so or the camera ends: read a frame, feed it, show the light first, keep the books after."""
     for frame in camera.frames():
-        if stop():
+        if stop() or post.stop_asked:
             break
         if frame is None:
-            strip.show(pipeline.idle(camera.now_s())[0])
+            now_s = camera.now_s()
+            strip.show(pipeline.idle(now_s + LOOK_S)[0])  # what would be stale at the next look goes now
+            post.silent(now_s)
             continue
         began_s = time.perf_counter()
         update = pipeline.feed(frame)
-        lit_s = time.perf_counter()
+        fed_s = time.perf_counter()
         strip.show(update.leds)
-        ledger.keep(update, lit_s - began_s)
+        now_s = camera.now_s()
+        post.seen(update, now_s)
+        ledger.keep(update, fed_s - began_s, now_s - update.t_s)

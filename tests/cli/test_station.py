@@ -20,9 +20,10 @@ from appliance.config import parse
 from appliance.errors import CameraLost, OutputError
 from appliance.feedback.patterns import pattern
 from appliance.pipeline import Pipeline
-from appliance.records import Frame, Shown
+from appliance.records import Frame, Light, Press, PressKind, Shown
 from appliance.station.books import Chunk
 from appliance.station.loop import Ledger, warmed, watch
+from appliance.station.post import Post
 from appliance.station.standing import standing_zero
 from appliance.station.tally import Tally
 from hw.camera.scene import Scene
@@ -56,23 +57,74 @@ class Stuttering:
             raise CameraLost("no frame for 2.0 s", fix="reseat the cable")
 
 
+def _strip() -> MemoryStrip:
+    return MemoryStrip(SETTINGS.strip.leds)
+
+
+class Watched:
+    """A panel whose light is written down and whose button is pressed when the script says so."""
+
+    def __init__(self, presses: dict[int, PressKind] | None = None) -> None:
+        self.lights: list[Light] = []
+        self._presses = presses or {}
+
+    def say(self, light: Light) -> None:
+        self.lights.append(light)
+
+    def presses(self) -> tuple[Press, ...]:
+        kind = self._presses.get(len(self.lights))
+        return (Press(kind, 1.0, 0.2),) if kind else ()
+
+
 def ledger(tally: Tally, *files: object) -> Ledger:
     return Ledger(tally, files, SETTINGS.strip.leds, frames=10)  # type: ignore[arg-type]
 
 
 def test_a_camera_that_falls_silent_leaves_no_old_figure_on_the_bar() -> None:
     strip, tally = MemoryStrip(SETTINGS.strip.leds), Tally(0.0)
-    watch(Stuttering(120, 8), strip, Pipeline(SETTINGS), ledger(tally), lambda: False)
+    watch(Stuttering(120, 8), strip, Pipeline(SETTINGS), ledger(tally), Post(Watched()), lambda: False)
     assert strip.count == 128
     assert np.array_equal(strip.frames[-1], pattern(Shown.NO_DATA, SETTINGS))
-    assert np.array_equal(strip.frames[122], pattern(Shown.NO_DATA, SETTINGS)), "within 0.15 s"
+    assert np.array_equal(strip.frames[121], pattern(Shown.NO_DATA, SETTINGS)), "within 0.1 s"
+
+
+def test_the_status_light_says_what_the_station_does() -> None:
+    panel = Watched()
+    watch(Stuttering(360, 4), _strip(), Pipeline(SETTINGS), ledger(Tally(0.0)), Post(panel), lambda: False)
+    order = [light for k, light in enumerate(panel.lights) if k == 0 or light is not panel.lights[k - 1]]
+    assert order[-3:] == [Light.READY, Light.RUNNING, Light.NO_CAMERA]
+    assert panel.lights[-4] is Light.RUNNING, "one late frame is no fault"
+
+
+def test_recording_is_told_apart_on_the_status_light() -> None:
+    panel = Watched()
+    post = Post(panel, recording=True)
+    watch(Stuttering(360, 0), _strip(), Pipeline(SETTINGS), ledger(Tally(0.0)), post, lambda: False)
+    assert panel.lights[-1] is Light.RECORDING
+
+
+def test_a_very_long_press_stops_the_station_and_a_short_one_does_not() -> None:
+    tally = Tally(0.0)
+    kept = ledger(tally)
+    panel = Watched({20: PressKind.SHORT, 50: PressKind.VERY_LONG})
+    watch(Stuttering(120, 0), _strip(), Pipeline(SETTINGS), kept, Post(panel), lambda: False)
+    kept.flush()
+    assert tally.frames == 50
+
+
+def test_what_lasts_is_logged_once_and_what_flickers_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="hipbar.station")
+    watch(
+        Stuttering(480, 30), _strip(), Pipeline(SETTINGS), ledger(Tally(0.0)), Post(Watched()), lambda: False
+    )
+    assert [r.getMessage() for r in caplog.records] == ["measuring", "no frames: the bar says no data"]
 
 
 def test_a_camera_that_dies_ends_the_loop_with_its_own_error() -> None:
     strip, tally = MemoryStrip(SETTINGS.strip.leds), Tally(0.0)
     kept = ledger(tally)
     with pytest.raises(CameraLost):
-        watch(Stuttering(15, 1, dies=True), strip, Pipeline(SETTINGS), kept, lambda: False)
+        watch(Stuttering(15, 1, dies=True), strip, Pipeline(SETTINGS), kept, Post(Watched()), lambda: False)
     kept.flush()
     assert tally.frames == 15, "what was waiting is in the books"
 
@@ -86,7 +138,7 @@ def test_a_full_disk_does_not_put_out_the_light() -> None:
 
     strip, tally = MemoryStrip(SETTINGS.strip.leds), Tally(0.0)
     kept = ledger(tally, Full())
-    watch(Stuttering(60, 0), strip, Pipeline(SETTINGS), kept, lambda: False)
+    watch(Stuttering(60, 0), strip, Pipeline(SETTINGS), kept, Post(Watched()), lambda: False)
     assert strip.count == tally.frames == 60
     assert str(kept.trouble) == "disk: full"
 
@@ -118,7 +170,8 @@ def test_a_signal_stops_the_station_cleanly(tmp_path: Path, how: signal.Signals)
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert err == ""
+    assert "measuring and recording" in err
+    assert "Traceback" not in err
     bar = [line for line in out.splitlines() if line.startswith("[")][-1]
     assert set(bar) <= set("[ ]"), "the bar goes dark"
     assert "asymmetry" in out
@@ -223,8 +276,8 @@ def test_the_memory_of_the_loop_does_not_grow() -> None:
 
     pipeline, strip, tally = Pipeline(SETTINGS), MemoryStrip(SETTINGS.strip.leds, keep=10), Tally(0.0)
     kept = ledger(tally)
-    watch(Endless(20), strip, pipeline, kept, lambda: False)
+    watch(Endless(20), strip, pipeline, kept, Post(Watched()), lambda: False)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     pipeline = Pipeline(SETTINGS)
-    watch(Endless(300), strip, pipeline, kept, lambda: False)
+    watch(Endless(300), strip, pipeline, kept, Post(Watched()), lambda: False)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 2048 + 20_000
