@@ -1,7 +1,8 @@
 """LED colours become light; each driver is one file and opens its library only when opened.
 
-(n, 3) uint8 red, green, blue in the order of the wire, as linear light (an LED's share of its full current). A strip
-refuses other shapes and types with `ValueError` (a defect of ours) and, once closed or broken, `StripLost`.
+(n, 3) uint8 red, green, blue from the runner's left to right, as linear light (an LED's share of its full current): how
+the bar hangs on its wire is the driver's business. A strip refuses other shapes and types with `ValueError` (a defect
+of ours), to be shown to once closed, and to go on without a bus, both with `StripLost`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from appliance.records import U8
 
 class Strip(Protocol):
     """What every strip driver offers."""
+
+    @property
+    def faults(self) -> int:
+        """How many frames could not be written so far; 0 for a strip that has no bus."""
 
     def show(self, rgb: U8) -> None:
         """Light the LEDs; the array is read now and never kept."""

@@ -31,6 +31,11 @@ class MemoryStrip:
         """How many frames were shown in all."""
         return self._count
 
+    @property
+    def faults(self) -> int:
+        """Never any: there is no bus."""
+        return 0
+
     def show(self, rgb: U8) -> None:
         """Remember one frame."""
         self._frames.append(checked(rgb, self._leds, is_open=self._open).copy())

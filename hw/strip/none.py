@@ -12,6 +12,11 @@ class NoStrip:
     def __init__(self, leds: int) -> None:
         self._leds, self._open = leds, True
 
+    @property
+    def faults(self) -> int:
+        """Never any: there is no bus."""
+        return 0
+
     def show(self, rgb: U8) -> None:
         """Check the frame and drop it."""
         checked(rgb, self._leds, is_open=self._open)

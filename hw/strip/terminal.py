@@ -68,7 +68,12 @@ class TerminalStrip:
         self._live = self._out.isatty()
         self._coloured = self._live and not os.environ.get("NO_COLOR")
         self._drawn_s = -1e9
-        self._last = ""
+        self._last, self._whole = "", True
+
+    @property
+    def faults(self) -> int:
+        """Never any: there is no bus."""
+        return 0
 
     def show(self, rgb: U8) -> None:
         """Redraw the line when it is time to."""
@@ -81,16 +86,21 @@ class TerminalStrip:
         """Draw the dark bar and leave the line."""
         if not self._open:
             return
-        self._open = False
         if self._last:
             self._draw(np.zeros((self._leds, 3), dtype=np.uint8), time.monotonic())
             self._write("\n" if self._live else "")
+        self._open = False
 
     def _draw(self, rgb: U8, now_s: float) -> None:
         line = drawn(rgb, cells=self._cells()) if self._coloured else lettered(rgb)
-        if line != self._last:
+        if line != self._last or not self._whole:
+            self._last, self._drawn_s, self._whole = (
+                line,
+                now_s,
+                False,
+            )  # first: writing may be broken off anywhere
             self._write(f"\r{line}" if self._live else f"{line}\n")
-            self._last, self._drawn_s = line, now_s
+            self._whole = True
 
     def _cells(self) -> int:
         return 2 if shutil.get_terminal_size().columns > 2 * self._leds else 1
