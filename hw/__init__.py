@@ -48,6 +48,10 @@ def open_strip(wanted: config.Strip) -> Strip:
         from hw.strip.memory import MemoryStrip
 
         return MemoryStrip(wanted.leds)
+    if wanted.kind == "apa102":
+        from hw.strip.apa102 import open_apa102
+
+        return open_apa102(wanted)
     from hw.strip.none import NoStrip
 
     return NoStrip(wanted.leds)
