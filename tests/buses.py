@@ -1,6 +1,6 @@
 """Buses of the kernel that a strip can really write to, for tests on machines that have no SPI: pairs of sockets.
 
-A SOCK_SEQPACKET pair keeps writes apart like an SPI device keeps transfers apart; an end that is closed is a device that
+A SOCK_SEQPACKET pair keeps writes apart as an SPI device keeps transfers apart; an end that is closed is a device that
 is gone, a full queue is one that does not answer, and a byte stream takes only a part of what is written.
 """
 

@@ -2,8 +2,8 @@
 
 A frame: 4 zero bytes; each LED 0xE0 | level, blue, green, red; 4 zero bytes, at which an SK9822 takes its colours over;
 then half a clock for each LED, which hands the data on by that much late: ceil(n / 16) bytes, zero, so that an LED too
-many stays dark (Tim's Blog, "Understanding the APA102" and "SK9822 - a clone of the APA102"). The 5-bit level is held at
-31, which is full: on an APA102 it is a second, slow PWM of some hundred hertz, and colours have all the range needed.
+many stays dark (Tim's Blog, "Understanding the APA102" and "SK9822 - a clone of the APA102"). The 5-bit level is held
+at 31, which is full: on an APA102 it is a second PWM of only some hundred hertz, and the colours have range enough.
 `decode` refuses, with `ValueError`, what is no whole frame.
 """
 

@@ -1,4 +1,4 @@
-"""A frame by the runner's left and right becomes the frame of the wire: LED order, colour order, within the current cap.
+"""A frame from the runner's left to right becomes the frame of the wire: LED and colour order, within the current cap.
 
 Logical LEDs count from the runner's left; places count along the wire, from the end where the data enters. Currents in
 milliamperes: a byte draws led_ma / 765, a dark LED idle_ma. What the cap allows is scaled down with every byte rounded

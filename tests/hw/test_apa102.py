@@ -51,7 +51,7 @@ def test_a_frame_whose_framing_is_damaged_is_refused(rgb, data):
     framing = [k for k in range(len(frame)) if not 4 <= k < 4 + 4 * n or (k - 4) % 4 == 0]
     at = data.draw(st.sampled_from(framing))
     frame[at] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(ValueError, match="APA102 frame|does not start"):
+    with pytest.raises(ValueError, match=r"APA102 frame|does not start"):
         decode(bytes(frame))
 
 
@@ -59,7 +59,7 @@ def test_a_frame_whose_framing_is_damaged_is_refused(rgb, data):
 def test_a_frame_that_lost_or_won_bytes_is_refused(rgb, count):
     frame = encode(rgb)
     for wrong in (frame[:-count], frame + bytes([0xFF] * count)):
-        with pytest.raises(ValueError, match="APA102 frame|does not start"):
+        with pytest.raises(ValueError, match=r"APA102 frame|does not start"):
             decode(wrong)
 
 
