@@ -1,6 +1,8 @@
 """A source of pictures becomes a stream of `Frame`s; each driver is one file and opens its library only when opened.
 
-Times are seconds on the source's own clock, `now_s` reads that same clock. Nothing is turned, mirrored or corrected
+Times are seconds on the source's own clock, `now_s` reads that same clock. `Frame.luma` may be the driver's own memory:
+it is valid only until the next frame is asked for or the camera is closed, and is copied by whoever wants it for
+longer; its rows may lie further apart than they are wide. Nothing is turned, mirrored or corrected
 here: a frame is what the sensor delivered, and the mount is a setting that others apply to keypoints.
 """
 
@@ -32,6 +34,13 @@ class Camera(Protocol):
     @property
     def lost(self) -> int:
         """How many frames the source is known to have missed so far."""
+
+    @property
+    def restarts(self) -> int:
+        """How often a silent stream was started anew; always 0 for a source that can't stall."""
+
+    def about(self) -> dict[str, str | float | int]:
+        """Facts for a technician: driver, size, rate, who stamps the frames, restarts and what else there is."""
 
     def now_s(self) -> float:
         """Now, on the clock that stamps the frames; for a file as fast as possible, the last frame's time."""

@@ -21,7 +21,6 @@ from appliance.records import U8
 
 _CAPTURE, _MMAP, _ANY_FIELD = 1, 1, 0
 _CAN_CAPTURE, _CAN_STREAM, _HAS_DEVICE_CAPS = 0x1, 0x0400_0000, 0x8000_0000
-_EXPOSURE_ABSOLUTE, _EXPOSURE_UNIT_S = 0x009A_0902, 1e-4
 _DAMAGED, _CLOCK_MASK, _CLOCK_MONOTONIC = 0x40, 0xE000, 0x2000
 _SOURCE_MASK, _START_OF_EXPOSURE = 0x7_0000, 0x1_0000
 
@@ -30,10 +29,10 @@ _FORMAT = struct.Struct("=I4x12I152x")
 _PARAMETERS = struct.Struct("=I2I2I2I176x")
 _REQUEST = struct.Struct("=5I")
 _BUFFER = struct.Struct("=5I4xqq16x2IQI8x4x")
-_CONTROL = struct.Struct("=Ii")
 
 _LUMA_FIRST = ("GREY", "NV12", "YU12")
 _FOURCCS = (*_LUMA_FIRST, "YUYV", "UYVY", "MJPG")
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 def call_number(number: int, size: int, *, reads: bool = True, writes: bool = True) -> int:
@@ -50,7 +49,6 @@ DQBUF = call_number(17, _BUFFER.size)
 STREAMON = call_number(18, 4, reads=False)
 STREAMOFF = call_number(19, 4, reads=False)
 S_PARM = call_number(22, _PARAMETERS.size)
-G_CTRL = call_number(27, _CONTROL.size)
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -61,24 +59,31 @@ class Layout(msgspec.Struct, frozen=True):
     height_px: int
     stride: int
 
+    @property
+    def shares(self) -> bool:
+        """Whether luma is the buffer's own memory: valid only until the driver has the buffer back."""
+        return self.fourcc in _LUMA_FIRST
+
     def luma(self, data: mmap.mmap | bytes, used: int) -> U8 | None:
-        """(h, w) uint8, a copy of the buffer's luma; None when the buffer does not hold a whole picture."""
+        """(h, w) uint8; None when the buffer does not hold a whole picture.
+
+        Rows of a shared picture may lie further apart than they are wide.
+        """
         if self.fourcc == "MJPG":
             return self._decoded(bytes(data[:used]))
         w, h = self.width_px, self.height_px
-        if min(used, len(data)) < self.stride * (h - 1) + w * (1 if self.fourcc in _LUMA_FIRST else 2):
+        wide = w if self.shares else 2 * w
+        if min(used, len(data)) < self.stride * (h - 1) + wide:
             return None
-        flat: U8 = np.zeros(self.stride * h, dtype=np.uint8)
-        flat[: min(used, flat.size)] = np.frombuffer(data, np.uint8, min(used, flat.size))
-        rows = flat.reshape(h, self.stride)
-        if self.fourcc in _LUMA_FIRST:
-            return np.ascontiguousarray(rows[:, :w])
-        return np.ascontiguousarray(rows[:, (self.fourcc == "UYVY") : 2 * w : 2])
+        rows: U8 = np.ndarray((h, wide), np.uint8, data, strides=(self.stride, 1))
+        return rows if self.shares else np.ascontiguousarray(rows[:, self.fourcc == "UYVY" :: 2])
 
     def _decoded(self, packet: bytes) -> U8 | None:
         import cv2
 
-        picture = cv2.imdecode(np.frombuffer(packet, np.uint8), cv2.IMREAD_GRAYSCALE) if packet else None
+        if not packet.startswith(_JPEG_START) or _JPEG_END not in packet[-len(packet) // 2 :]:
+            return None  # cut off: the decoder would fill the rest with grey
+        picture = cv2.imdecode(np.frombuffer(packet, np.uint8), cv2.IMREAD_GRAYSCALE)
         if picture is None or picture.shape != (self.height_px, self.width_px):
             return None
         return np.ascontiguousarray(picture, dtype=np.uint8)
@@ -116,9 +121,18 @@ def read_buffer(raw: bytes) -> Buffer:
     return Buffer(index=index, used=used, flags=flags, stamp_s=seconds + micros * 1e-6, seq=seq)
 
 
+def describe(fd: int) -> tuple[str, str]:
+    """The names of the driver and of the card; EINVAL when it can't stream pictures."""
+    driver, card, _, _, whole, device = _CAPABILITY.unpack(fcntl.ioctl(fd, QUERYCAP, bytes(_CAPABILITY.size)))
+    can = device if whole & _HAS_DEVICE_CAPS else whole
+    if not (can & _CAN_CAPTURE and can & _CAN_STREAM):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return _text(driver), _text(card)
+
+
 def configure(fd: int, size: tuple[int, int], rate_hz: float) -> tuple[Layout, float]:
     """Choose the first pixel format that reaches the rate, or else the fastest; what the driver granted."""
-    _check_capable(fd)
+    describe(fd)
     granted: list[tuple[Layout, float]] = []
     for fourcc in _FOURCCS:
         choice = _try(fd, fourcc, size, rate_hz)
@@ -132,22 +146,13 @@ def configure(fd: int, size: tuple[int, int], rate_hz: float) -> tuple[Layout, f
     return _try(fd, best[0].fourcc, size, rate_hz) or best
 
 
-def exposure_s(fd: int) -> float:
-    """The exposure time that the driver states; 0 when it states none."""
-    try:
-        _, value = _CONTROL.unpack(fcntl.ioctl(fd, G_CTRL, _CONTROL.pack(_EXPOSURE_ABSOLUTE, 0)))
-    except OSError:
-        return 0.0
-    return float(max(0, value) * _EXPOSURE_UNIT_S)
-
-
 def map_buffers(fd: int, count: int) -> list[mmap.mmap]:
     """Ask the driver for buffers and map them."""
     granted = _REQUEST.unpack(fcntl.ioctl(fd, REQBUFS, _REQUEST.pack(count, _CAPTURE, _MMAP, 0, 0)))[0]
     maps = []
     for index in range(granted):
         *_, offset, length = _BUFFER.unpack(fcntl.ioctl(fd, QUERYBUF, _blank(index)))
-        maps.append(mmap.mmap(fd, length, offset=offset & 0xFFFF_FFFF))
+        maps.append(mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=offset & 0xFFFF_FFFF))
     return maps
 
 
@@ -181,11 +186,8 @@ def _blank(index: int) -> bytes:
     return _BUFFER.pack(index, _CAPTURE, 0, 0, _ANY_FIELD, 0, 0, 0, _MMAP, 0, 0)
 
 
-def _check_capable(fd: int) -> None:
-    *_, whole, device = _CAPABILITY.unpack(fcntl.ioctl(fd, QUERYCAP, bytes(_CAPABILITY.size)))
-    can = device if whole & _HAS_DEVICE_CAPS else whole
-    if not (can & _CAN_CAPTURE and can & _CAN_STREAM):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
 def _try(fd: int, fourcc: str, size: tuple[int, int], rate_hz: float) -> tuple[Layout, float] | None:

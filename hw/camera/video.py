@@ -64,6 +64,26 @@ class VideoFile:
         """Frames that a live reader was too late for."""
         return self._lost
 
+    @property
+    def restarts(self) -> int:
+        """It never stalls."""
+        return 0
+
+    def about(self) -> dict[str, str | float | int]:
+        """Facts for a technician."""
+        width_px, height_px = self.size
+        return {
+            "driver": "video",
+            "device": str(self._path),
+            "width_px": width_px,
+            "height_px": height_px,
+            "rate_hz": self._rate_hz,
+            "row_us": self._row_s * 1e6,
+            "stamped_by": "file",
+            "restarts": 0,
+            "lost": self._lost,
+        }
+
     def now_s(self) -> float:
         """Now on the frames' clock."""
         return self._pace.now_s() if self._pace else self._last_s

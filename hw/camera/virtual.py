@@ -58,6 +58,26 @@ class VirtualCamera:
         return self._lost
 
     @property
+    def restarts(self) -> int:
+        """It never stalls."""
+        return 0
+
+    def about(self) -> dict[str, str | float | int]:
+        """Facts for a technician."""
+        return {
+            "driver": "virtual",
+            "device": str(self.scene.runner) if isinstance(self.scene.runner, str) else "synthetic runner",
+            "width_px": self.scene.width_px,
+            "height_px": self.scene.height_px,
+            "rate_hz": self.scene.rate_hz,
+            "exposure_us": self.scene.exposure_ms * 1e3,
+            "row_us": self.scene.row_us,
+            "stamped_by": "scene",
+            "restarts": 0,
+            "lost": self._lost,
+        }
+
+    @property
     def lens(self) -> Lens:
         """The calibration record that fits these pictures exactly."""
         return lens(self.scene)

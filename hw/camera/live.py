@@ -1,0 +1,178 @@
+"""A device that can stall, be pulled out and come back becomes an even stream: a frame or None, at least every 50 ms.
+
+Seconds on the monotonic clock. What may take long (starting a stream anew, opening a device again) runs aside, and
+None goes on meanwhile. Every event is a line on the logger "hipbar.camera".
+Refuses to wait for ever: `CameraLost` after the times in `hw.camera.patience`, whatever the device does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+from appliance.errors import CameraLost
+from appliance.records import Frame
+from hw.camera import LONGEST_WAIT_S
+from hw.camera.aside import Aside
+from hw.camera.patience import Absence, Patience, Verdict
+
+WAIT_S = LONGEST_WAIT_S - 0.005
+"""So long at most one look for a frame takes."""
+
+GONE = frozenset({errno.ENODEV, errno.ENXIO})
+"""What the kernel answers for a device that has been pulled out."""
+
+_CLOSING_S = 2.0
+_log = logging.getLogger("hipbar.camera")
+
+
+class Device(Protocol):
+    """What a driver can do with its device. `OSError` with an errno of `GONE` says that it was pulled out."""
+
+    @property
+    def is_open(self) -> bool:
+        """False once the camera was closed."""
+
+    def newest(self, wait_s: float) -> Frame | None:
+        """The newest frame, waiting for it no longer than `wait_s`. Takes back what was given before."""
+
+    def give_back(self) -> None:
+        """The reader is done with the last frame."""
+
+    def restart(self) -> None:
+        """Stop the stream and start it again; may take long, may hang."""
+
+    def let_go(self) -> None:
+        """Drop a device that was pulled out."""
+
+    def open(self) -> None:
+        """Open the same device again; may take long, may hang."""
+
+
+class Live:
+    """Frames of one device, with the patience that live cameras have."""
+
+    def __init__(self, device: Device, name: str, fix: str) -> None:
+        self._device, self._name, self._fix = device, name, fix
+        self._last_s = time.monotonic()
+        self._patience = Patience(self._last_s)
+        self._absence: Absence | None = None
+        self._job: Aside[None] | None = None
+        self._troubled = False
+        self.restarts = 0
+
+    def frames(self) -> Iterator[Frame | None]:
+        """Frames and Nones until the camera is closed."""
+        self._last_s = time.monotonic()
+        self._patience.opened(self._last_s)
+        try:
+            while self._device.is_open:
+                yield self._one()
+        finally:
+            if self._job is None:
+                with contextlib.suppress(OSError):  # a device that is gone has nothing to get back
+                    self._device.give_back()
+
+    def settle(self) -> bool:
+        """Before closing: wait a moment for what runs aside; whether nothing does any more."""
+        return self._job is None or self._job.ended(_CLOSING_S)
+
+    def _one(self) -> Frame | None:
+        if not self._idle():
+            return None
+        if self._absence is not None:
+            self._look(self._absence)
+            return None
+        try:
+            frame = self._device.newest(WAIT_S)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            self._gone()
+            return None
+        now_s = time.monotonic()
+        if frame is None:
+            self._bear(now_s)
+        else:
+            self._hear(now_s)
+        return frame
+
+    def _hear(self, now_s: float) -> None:
+        self._patience.heard(now_s)
+        if self._troubled:
+            _log.info("%s: frames again after %.1f s", self._name, now_s - self._last_s)
+        self._last_s, self._troubled = now_s, False
+
+    def _idle(self) -> bool:
+        """Whether nothing runs aside; what has ended is looked at, what takes too long ends the camera."""
+        if self._job is None:
+            return True
+        if not self._job.ended(WAIT_S):
+            self._bear(time.monotonic())
+            return False
+        job, self._job = self._job, None
+        try:
+            job.result()
+        except OSError as error:
+            self._failed(error)
+        else:
+            self._worked()
+        return True
+
+    def _worked(self) -> None:
+        if self._absence is not None:
+            _log.info("%s: plugged in again", self._name)
+            self._absence = None
+            self._patience.opened(time.monotonic())
+
+    def _failed(self, error: OSError) -> None:
+        if self._absence is not None:
+            return  # not there yet: the next look will tell
+        if error.errno in GONE:
+            self._gone()
+        else:
+            _log.warning("%s: it did not start again: %s", self._name, error.strerror or error)
+
+    def _bear(self, now_s: float) -> None:
+        """Be patient, then restart once, then give up."""
+        if self._absence is not None:
+            self._check_absence(self._absence, now_s)
+            return
+        verdict = self._patience.verdict(now_s)
+        if verdict is Verdict.WAIT:
+            return
+        silent_s = self._patience.silent_s(now_s)
+        if verdict is Verdict.LOST:
+            raise CameraLost(
+                f"{self._name}: no frame for {silent_s:.1f} s, not even after a restart", fix=self._fix
+            )
+        _log.warning("%s: no frame for %.1f s: restarting the stream", self._name, silent_s)
+        self._troubled = True
+        self.restarts += 1
+        self._job = Aside(self._device.restart)
+
+    def _gone(self) -> None:
+        _log.warning("%s: pulled out: looking for it for 30 s", self._name)
+        self._device.let_go()
+        self._troubled = True
+        self._absence = Absence(time.monotonic())
+
+    def _look(self, absence: Absence) -> None:
+        """Look for the device when it is time to."""
+        now_s = time.monotonic()
+        self._check_absence(absence, now_s)
+        if absence.due(now_s):
+            self._job = Aside(self._device.open)
+        else:
+            time.sleep(WAIT_S)
+
+    def _check_absence(self, absence: Absence, now_s: float) -> None:
+        if absence.over(now_s):
+            raise CameraLost(
+                f"{self._name}: pulled out {absence.lasted_s(now_s):.0f} s ago and not back",
+                fix="plug the camera in again, into another port if it happens often",
+            )
