@@ -52,5 +52,8 @@ class SocketBus:
     def pull_out(self) -> None:
         """The device is gone, until `there` says otherwise."""
         self.there = False
+        self.close()
+
+    def close(self) -> None:
         for end in self.ends:
             end.close()

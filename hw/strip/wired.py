@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import logging
 import os
 import time
@@ -49,7 +50,7 @@ class FilePort:
         """Send one frame; a write that ends early is an error like any other."""
         written = os.write(self._fd, data)
         if written != len(data):
-            raise OSError(0, f"only {written:,} of {len(data):,} bytes were sent")
+            raise OSError(errno.EIO, f"only {written:,} of {len(data):,} bytes were sent")
 
     def close(self) -> None:
         """Close the file."""
@@ -68,6 +69,10 @@ class Bus(Protocol):
         """What `error` means on this bus and what to do about it."""
 
 
+class _Gone(OSError):
+    """There is no port since an attempt to open one failed; that one says why."""
+
+
 class WiredStrip:
     """A strip on a bus. `encode` is the kind's pure function from wired colours to bytes."""
 
@@ -77,24 +82,26 @@ class WiredStrip:
         wiring: Wiring,
         encode: Callable[[U8], bytes],
         *,
-        steady_s: float = 0.0,
+        proven: bool = True,
         dark_frames: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bus, self._wiring, self._encode, self._clock = bus, wiring, encode, clock
-        self._outage, self._dark_frames = Outage(steady_s), dark_frames
+        self._outage, self._dark_frames = Outage(proven=proven), dark_frames
         self._dark = encode(np.zeros((wiring.leds, 3), np.uint8))
         self._pid, self._open = os.getpid(), False
         self._port: Port | None = None
-        self._cause = OSError(0, "no write worked")
+        self._cause: OSError = _Gone()
         try:
             self._port = bus.open()
             self._port.write(self._dark)
+            atexit.register(self._leave)
+            self._open = True
         except OSError as error:
-            self._let_go()
             raise bus.refusal(error) from None
-        self._open = True
-        atexit.register(self._leave)
+        finally:
+            if not self._open:
+                self._let_go()
 
     @property
     def faults(self) -> int:
@@ -130,7 +137,7 @@ class WiredStrip:
             self._let_go()
             self._port = self._bus.open()
         if self._port is None:
-            raise OSError(0, "still gone")
+            raise _Gone
         return self._port
 
     def _bear(self, error: OSError) -> None:
@@ -138,7 +145,7 @@ class WiredStrip:
         now_s = self._clock()
         if self._outage.failed(now_s):
             log.warning("%s: writing failed: %s", self._bus.name, _words(error))
-        if error.errno:
+        if not isinstance(error, _Gone):
             self._cause = error
         if self._outage.lost(now_s):
             known = self._bus.refusal(self._cause)
@@ -160,7 +167,7 @@ class WiredStrip:
 
     def _once_more(self, port: Port | None) -> None:
         if port is None:
-            raise OSError(0, "still gone")
+            raise _Gone
         for k in range(self._dark_frames):
             time.sleep(_AGAIN_S if k else 0)
             port.write(self._dark)

@@ -1,26 +1,92 @@
-"""What every strip driver promises, held against each of them; and how the terminal draws it."""
+"""What every strip driver promises, held against each of them; and how the terminal draws it.
+
+With HIPBAR_SPI_DEVICE=/dev/spidev0.0 the drivers of SPI strips are held to it on that device too.
+"""
 
 import contextlib
 import io
 import os
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import terminals
+from buses import SocketBus
 
+import hw
+from appliance.config import Strip as Settings
 from appliance.errors import StripLost
+from hw.strip import Strip, apa102, ws2812
 from hw.strip.memory import MemoryStrip
 from hw.strip.none import NoStrip
 from hw.strip.terminal import TerminalStrip, drawn, lettered, on_screen, styled
+from hw.strip.wired import WiredStrip
+from hw.strip.wiring import Wiring
 
 LEDS = 8
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+AMPLE = {"leds": LEDS, "current_cap_ma": 20000.0}
 
-STRIPS = {
-    "memory": lambda: MemoryStrip(LEDS),
-    "none": lambda: NoStrip(LEDS),
-    "terminal": lambda: TerminalStrip(LEDS, io.StringIO()),
+
+class Made(NamedTuple):
+    """A strip and, where light can be looked at, all frames that were lit since last asked, as wired."""
+
+    strip: Strip
+    lit: Callable[[], list[np.ndarray]] | None = None
+    done: Callable[[], None] = lambda: None
+
+
+def _memory() -> Made:
+    strip = MemoryStrip(LEDS)
+    told = 0
+
+    def lit() -> list[np.ndarray]:
+        nonlocal told
+        new, told = strip.frames[told:], strip.count
+        return list(new)
+
+    return Made(strip, lit)
+
+
+def _on_sockets(codec, usual: str) -> Made:
+    bus = SocketBus()
+    strip = WiredStrip(bus, Wiring(Settings(**AMPLE), usual), codec.encode)
+    return Made(strip, lambda: [codec.decode(data) for data in bus.arrived()], bus.close)
+
+
+def _wled() -> Made:
+    inbox = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    inbox.bind(("127.0.0.1", 0))
+    inbox.setblocking(False)
+    strip = hw.open_strip(Settings(kind="wled", host="127.0.0.1", port=inbox.getsockname()[1], **AMPLE))
+
+    def lit() -> list[np.ndarray]:
+        frames = []
+        with contextlib.suppress(BlockingIOError):
+            while packet := inbox.recv(2048):
+                frames.append(np.frombuffer(packet[10:], np.uint8).reshape(-1, 3))
+        return frames
+
+    return Made(strip, lit, inbox.close)
+
+
+STRIPS: dict[str, Callable[[], Made]] = {
+    "memory": _memory,
+    "none": lambda: Made(NoStrip(LEDS)),
+    "terminal": lambda: Made(TerminalStrip(LEDS, io.StringIO())),
+    "apa102": lambda: _on_sockets(apa102, "bgr"),
+    "ws2812": lambda: _on_sockets(ws2812, "grb"),
+    "wled": _wled,
 }
+if device := os.environ.get("HIPBAR_SPI_DEVICE"):
+    STRIPS |= {
+        f"{kind} on {device}": lambda kind=kind: Made(
+            hw.open_strip(Settings(kind=kind, device=device, **AMPLE))
+        )
+        for kind in ("apa102", "ws2812")
+    }
 
 
 def _bar(*colours):
@@ -31,8 +97,16 @@ def _bar(*colours):
 
 
 @pytest.fixture(params=STRIPS)
-def strip(request):
-    return STRIPS[request.param]()
+def made(request):
+    made = STRIPS[request.param]()
+    yield made
+    made.strip.close()
+    made.done()
+
+
+@pytest.fixture
+def strip(made):
+    return made.strip
 
 
 def test_a_strip_takes_frames_of_its_own_size(strip):
@@ -74,15 +148,54 @@ def test_a_strip_never_keeps_or_changes_the_array_it_was_given(strip):
     strip.close()
 
 
-def test_closing_leaves_the_strip_dark():
-    memory = MemoryStrip(LEDS)
-    memory.show(_bar(BLUE))
-    memory.close()
-    assert not memory.frames[-1].any()
-    assert memory.count == 2
+def test_a_strip_without_trouble_has_no_faults(strip):
+    strip.show(_bar(BLUE))
+    assert strip.faults == 0
+    strip.close()
+    assert strip.faults == 0
+
+
+@pytest.mark.parametrize("made", ["memory", "apa102", "ws2812", "wled"], indirect=True)
+def test_every_led_lights_as_it_was_told_and_closing_leaves_it_dark(made):
+    assert made.lit
+    made.lit()  # the dark frame of opening
+    frames = list(np.random.default_rng(3).integers(0, 256, (20, LEDS, 3), dtype=np.uint8))
+    for rgb in frames:
+        made.strip.show(rgb)
+    assert np.array_equal(made.lit(), frames)
+    made.strip.close()
+    dark = made.lit()
+    assert dark
+    assert not np.any(dark)
+    made.strip.close()
+    assert made.lit() == []  # the second time there is nothing left to darken
+
+
+def test_a_terminal_is_left_dark():
     text = io.StringIO()
     terminal = TerminalStrip(LEDS, text)
     terminal.show(_bar(BLUE))
+    terminal.close()
+    assert text.getvalue().splitlines()[-1] == f"[{' ' * LEDS}]"
+
+
+class _Stopped(BaseException):
+    """What a signal raises in the middle of something."""
+
+
+class _BrokenOff(io.StringIO):
+    """A terminal in whose first line a signal arrives after the text is out and before the program goes on."""
+
+    def flush(self):
+        if len(self.getvalue().splitlines()) == 1:
+            raise _Stopped
+
+
+def test_a_terminal_line_that_was_broken_off_is_darkened_all_the_same():
+    text = _BrokenOff()
+    terminal = TerminalStrip(LEDS, text)
+    with pytest.raises(_Stopped):
+        terminal.show(_bar(BLUE))
     terminal.close()
     assert text.getvalue().splitlines()[-1] == f"[{' ' * LEDS}]"
 
