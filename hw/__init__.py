@@ -52,6 +52,14 @@ def open_strip(wanted: config.Strip) -> Strip:
         from hw.strip.apa102 import open_apa102
 
         return open_apa102(wanted)
+    if wanted.kind == "ws2812":
+        from hw.strip.ws2812 import open_ws2812
+
+        return open_ws2812(wanted)
+    if wanted.kind == "wled":
+        from hw.strip.wled import open_wled
+
+        return open_wled(wanted)
     from hw.strip.none import NoStrip
 
     return NoStrip(wanted.leds)
