@@ -1,0 +1,63 @@
+"""The words after `python -m tests.station` become the bench: built, tested, looked into, or thrown away.
+
+test     build it, start it and run its tests (the default); what follows goes to pytest
+shell    build it, start it and open a shell in it
+run      build it, start it, run the words that follow and end with their exit code
+clean    throw away all that was built
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.station import bench
+from tests.station.layers import cache
+
+_HERE = Path(__file__).parent
+
+
+def _test(words: list[str]) -> int:
+    os.environ.setdefault("HIPBAR_BENCH", "required")
+    return int(pytest.main([str(_HERE), *words]))
+
+
+def _shell(_: list[str]) -> int:
+    with bench.started() as vm:
+        return vm.shell()
+
+
+def _run(words: list[str]) -> int:
+    with bench.started() as vm:
+        done = vm.run(" ".join(words), check=False, timeout_s=3600)
+    sys.stdout.write(done.out)
+    sys.stderr.write(done.err)
+    return done.code
+
+
+def _clean(_: list[str]) -> int:
+    shutil.rmtree(cache())
+    return 0
+
+
+_WORDS = {"test": _test, "shell": _shell, "run": _run, "clean": _clean}
+
+
+def main(words: list[str]) -> int:
+    """Does what the words say; the exit code."""
+    if words and words[0] in {"-h", "--help"}:
+        print(__doc__)
+        return 0
+    verb = words.pop(0) if words and words[0] in _WORDS else "test"
+    if verb != "clean" and (reason := bench.lacking()):
+        print(reason, file=sys.stderr)
+        return 1
+    return _WORDS[verb](words)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
