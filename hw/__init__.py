@@ -30,7 +30,7 @@ class Rig:
 
 def open_rig(settings: config.Settings) -> Rig:
     """Open the strip first, so that it can show that the rest is on its way, then the camera."""
-    strip = open_strip(settings.strip)
+    strip = open_strip(settings.strip, settings.gpio)
     try:
         return Rig(open_camera(settings), strip)
     except BaseException:
@@ -38,8 +38,8 @@ def open_rig(settings: config.Settings) -> Rig:
         raise
 
 
-def open_strip(wanted: config.Strip) -> Strip:
-    """The strip that the settings name."""
+def open_strip(wanted: config.Strip, gpio: config.Gpio | None = None) -> Strip:
+    """The strip that the settings name; `gpio` tells one that hangs on pins which chip they are of."""
     if wanted.kind == "terminal":
         from hw.strip.terminal import TerminalStrip
 
@@ -48,6 +48,14 @@ def open_strip(wanted: config.Strip) -> Strip:
         from hw.strip.memory import MemoryStrip
 
         return MemoryStrip(wanted.leds)
+    if wanted.kind == "none":
+        from hw.strip.none import NoStrip
+
+        return NoStrip(wanted.leds)
+    return _open_wired(wanted, gpio or config.Gpio())
+
+
+def _open_wired(wanted: config.Strip, gpio: config.Gpio) -> Strip:
     if wanted.kind == "apa102":
         from hw.strip.apa102 import open_apa102
 
@@ -60,9 +68,9 @@ def open_strip(wanted: config.Strip) -> Strip:
         from hw.strip.wled import open_wled
 
         return open_wled(wanted)
-    from hw.strip.none import NoStrip
+    from hw.strip.shift_register import open_shift_register
 
-    return NoStrip(wanted.leds)
+    return open_shift_register(wanted, gpio)
 
 
 def open_camera(settings: config.Settings, *, speed: float = 1.0, stand_s: float = 0.0) -> Camera:
