@@ -18,6 +18,7 @@ import numpy as np
 from appliance.config import Settings
 from appliance.pipeline import Pipeline
 from appliance.records import F64, Side
+from appliance.sensors import SENSORS
 from hw.camera.optics import Optics
 from hw.camera.scene import Scene, actor, settings
 from hw.camera.virtual import VirtualCamera
@@ -78,7 +79,13 @@ def _aside(degrees: float) -> dict[str, Any]:
 
 _WIDE = {"width_px": 800, "height_px": 1280, "f_px": 933.0, "k1": -0.30, "k2": 0.09}
 """A 2.8 mm lens before an OV9281, bent as such lenses are."""
-_TURNED = {"width_px": 1536, "height_px": 864, "rotate_deg": 90, "f_px": 1693.0, "row_us": 9.0}
+_TURNED = {
+    "width_px": 1536,
+    "height_px": 864,
+    "rotate_deg": 90,
+    "f_px": 1693.0,
+    "row_us": SENSORS["imx708"].row_us,
+}
 """An IMX708 on its side: its rows are exposed from one side of the runner to the other."""
 _HEIGHT, _BEHIND, _LEVEL = (
     "the height of the plate",
@@ -107,7 +114,7 @@ MISTAKES = (
         "lens not calibrated, plate high in the picture", "2.8 mm", "`lens.k1`, `lens.k2`",
         _WIDE | {"pitch_deg": 15.0}, {"k1": 0.0, "k2": 0.0},
     ),
-    Mistake("row time not set, rolling shutter on its side", "9 µs", "`camera.row_us`", _TURNED, {"row_us": 0.0}),
+    Mistake("row time not set, rolling shutter on its side", "9.2 µs", "`camera.row_us`", _TURNED, {"row_us": 0.0}),
     Mistake("plate worn askew", "3°", "take the standing zero", {}, {}, _tilted(3.0)),
     Mistake("plate slips after the zero", "1°", "a belt that holds; zero again", {}, {}, _tilted(1.0), False),
     Mistake("shirt covers half of a dot", "14 mm dot", "tuck the shirt in", {}, {}, _tilted(half_hidden_deg()), False),

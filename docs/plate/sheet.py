@@ -140,7 +140,7 @@ def pdf(sheets: list[Sheet]) -> bytes:
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size}] /Contents {5 + 2 * k} 0 R"
             " /Resources << /Font << /F 3 0 R >> >> >>".encode()
         )
-        scale = _figure(1 / POINT_MM)
+        scale = f"{1 / POINT_MM:.6f}"
         grid = f"{scale} 0 0 -{scale} 0 {_figure(sheet.height / POINT_MM)} cm"
         content = "\n".join([grid, *(_pdf(shape) for shape in sheet.shapes)]).encode("latin-1")
         bodies.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))

@@ -1,0 +1,246 @@
+"""docs/hardware.md says what the code computes, and the plate's drawings are as large as they say."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from appliance.config import Settings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = (DOCS / "hardware.md").read_text(encoding="utf-8")
+MM_A_POINT = 25.4 / 72
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+class Scripts(NamedTuple):
+    """The documents' own scripts, which are no part of the product."""
+
+    make: ModuleType
+    figures: ModuleType
+    errors: ModuleType
+    plate: ModuleType
+    sheet: ModuleType
+    costs: Any
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Scripts:
+    before = sys.path[:]
+    sys.path[:0] = [str(DOCS), str(DOCS / "plate")]
+    names = ("make_hardware_pictures", "hardware_figures", "hardware_errors", "plate", "sheet")
+    modules = [importlib.import_module(name) for name in names]
+    sys.path[:] = before
+    return Scripts(*modules, costs=modules[0].all_costs())
+
+
+def same_words_and_about_the_same_numbers(one: str, other: str, within: float, share: float = 0.0) -> None:
+    """Another processor's arithmetic may turn a last digit."""
+    assert NUMBER.sub("#", one) == NUMBER.sub("#", other), "run docs/make_hardware_pictures.py"
+    found, wanted = (np.array(NUMBER.findall(text), float) for text in (one, other))
+    assert np.allclose(found, wanted, rtol=share, atol=within), "run docs/make_hardware_pictures.py"
+
+
+def test_every_table_of_the_page_is_what_the_code_computes(scripts: Scripts) -> None:
+    for name, table in scripts.make.tables(scripts.costs).items():
+        printed = re.search(rf"<!-- {name} -->\n\n(.*?)\n<!-- end -->", PAGE, re.DOTALL)
+        assert printed, name
+        milliamperes = name in {"strips", "supplies"}
+        same_words_and_about_the_same_numbers(printed[1], table, 2.0 if milliamperes else 0.021)
+
+
+def test_the_pictures_are_those_that_the_script_draws(scripts: Scripts, tmp_path: Path) -> None:
+    scripts.make.draw(scripts.costs, tmp_path)
+    drawn = sorted(tmp_path.iterdir())
+    assert len(drawn) == 3
+    for picture in drawn:
+        printed = (DOCS / "pictures" / picture.name).read_text(encoding="utf-8")
+        same_words_and_about_the_same_numbers(printed, picture.read_text(encoding="utf-8"), 3.0)
+
+
+def test_a_table_without_a_place_on_the_page_is_refused(scripts: Scripts) -> None:
+    with pytest.raises(ValueError, match="no place for the table `elsewhere`"):
+        scripts.make.filled(PAGE, {"elsewhere": ""})
+
+
+def test_a_roll_costs_each_side_itself_and_their_difference_twice_until_the_zero_is_taken(
+    scripts: Scripts,
+) -> None:
+    for degrees in (1.0, 3.0):
+        cost = scripts.costs["rolled", f"{degrees:g}°"]
+        assert cost.drop_deg == pytest.approx(degrees, abs=0.02)
+        assert cost.difference_deg == pytest.approx(2 * degrees, abs=0.02)
+        assert (cost.zeroed_drop_deg, cost.zeroed_difference_deg) == pytest.approx((0.0, 0.0), abs=0.02)
+
+
+def test_half_a_dot_s_centre_lies_where_counting_its_points_puts_it(scripts: Scripts) -> None:
+    at = (np.arange(2000) + 0.5) / 1000 - 1
+    x, y = np.meshgrid(at, at)
+    lower = (x * x + y * y < 1) & (y > 0)
+    shift_m = y[lower].mean() * scripts.errors.DOT_M / 2
+    tilt_deg = math.degrees(math.atan2(shift_m, scripts.errors.SPACING_M))
+    assert scripts.errors.half_hidden_deg() == pytest.approx(tilt_deg, abs=0.005)
+
+
+def test_the_page_the_errors_and_the_drawing_speak_of_one_plate(scripts: Scripts) -> None:
+    p = scripts.plate.Plate()
+    assert (p.spacing_mm, p.dot_mm) == (scripts.figures.SPACING_MM, scripts.figures.DOT_MM)
+    assert (p.spacing_mm, p.dot_mm) == (1000 * scripts.errors.SPACING_M, 1000 * scripts.errors.DOT_M)
+    assert (
+        f"{p.width_mm:g} x {p.height_mm:g} mm, two dots of {p.dot_mm:g} mm {p.spacing_mm:g} mm apart" in PAGE
+    )
+
+
+def test_the_wires_are_the_settings_defaults_on_pins_of_their_own(scripts: Scripts) -> None:
+    wires, s = scripts.figures.wires(), Settings()
+    told = {w.setting.strip("`"): w.bcm for w in wires}
+    for section, names in ((s.strip, ("data", "clock", "latch", "enable")), (s.panel, ("button", "light"))):
+        for name in names:
+            key = f"{type(section).__name__.lower()}.{name}_pin"
+            assert told[key] == getattr(section, f"{name}_pin")
+    pins = [w.pin for w in wires]
+    supply = {*scripts.figures.GROUND, *scripts.figures.FIVE_VOLTS, *scripts.figures.THREE_VOLTS}
+    assert len(set(pins)) == len(pins)
+    assert not supply & set(pins)
+    assert (told["strip.device`, MOSI"], told["strip.device`, SCLK"]) == (10, 11)
+    assert supply | set(scripts.figures.PHYSICAL.values()) == set(range(1, 41))
+
+
+def test_resistors_keep_the_currents_that_the_page_names(scripts: Scripts) -> None:
+    ma = scripts.figures.resistor_ma
+    one, light = ma(5.0, 3.0, 390.0), ma(3.3, 2.0, 330.0)
+    assert f"{one:.1f} mA at 3 V forward, {8 * one:.0f} mA for the eight" in PAGE
+    assert f"330 Ω gives {light:.1f} mA at 2 V forward" in PAGE
+    assert 8 * one < 70
+    assert light < 16
+
+
+def test_no_strip_draws_more_than_its_cap_in_the_table(scripts: Scripts) -> None:
+    cap_ma = Settings().strip.current_cap_ma
+    for leds, brightness in scripts.figures.LENGTHS:
+        d = scripts.figures.draw(leds, brightness)
+        assert d.capped_ma <= cap_ma
+        assert d.running_ma <= d.peak_ma <= cap_ma
+        assert d.dark_ma < d.running_ma
+
+
+def test_a_lens_of_the_longest_kind_just_sees_the_floor_and_as_far_up(scripts: Scripts) -> None:
+    f = scripts.figures
+    for name in f.EYES:
+        for distance_m in f.DISTANCES_M:
+            seen = f.view(name, f.longest_mm(name, distance_m), distance_m)
+            assert seen.high_m == pytest.approx(2 * f.VIEW_M)
+            assert f.nearest_m(name, seen.lens_mm) == pytest.approx(distance_m)
+
+
+PAPERS = ("a4", "letter")
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_drawings_fit_on_their_paper_with_a_margin(scripts: Scripts, paper: str) -> None:
+    for draw in (scripts.plate.plate_sheet, scripts.plate.belt_sheet):
+        sheet = draw(scripts.plate.Plate(), paper)
+        x0, y0, x1, y1 = sheet.extent()
+        assert min(x0, y0) >= scripts.plate.MARGIN_MM
+        assert x1 <= sheet.width - scripts.plate.MARGIN_MM
+        assert y1 <= sheet.height - scripts.plate.MARGIN_MM
+
+
+def test_the_svg_is_measured_in_millimetres_and_the_dots_are_as_far_apart_as_told(scripts: Scripts) -> None:
+    svg = (DOCS / "plate/plate.svg").read_text(encoding="utf-8")
+    size = re.search(r'width="([\d.]+)mm" height="([\d.]+)mm" viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert size
+    assert (size[1], size[2]) == (size[3], size[4]) == ("210", "297")
+    circles = [
+        tuple(map(float, c)) for c in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', svg)
+    ]
+    p = scripts.plate.Plate()
+    dots = [c for c in circles if c[2] == p.dot_mm / 2]
+    assert len(dots) == 2
+    assert dots[1][0] - dots[0][0] == pytest.approx(p.spacing_mm)
+    assert dots[0][1] == dots[1][1]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_plate_is_its_own_mirror_image_but_for_its_words_and_arrows(scripts: Scripts, paper: str) -> None:
+    sheet = scripts.plate.plate_sheet(scripts.plate.Plate(), paper)
+    shapes = scripts.sheet
+    circles = {(s.x, s.y, s.radius) for s in sheet.shapes if isinstance(s, shapes.Circle)}
+    mirrored = {(round(sheet.width - x, 6), y, r) for x, y, r in circles}
+    assert {(round(x, 6), y, r) for x, y, r in circles} == mirrored
+    boxes = sorted(
+        (min(xs), max(xs))
+        for s in sheet.shapes
+        if isinstance(s, shapes.Path) and s.kind == "cut" and any(letter == "C" for letter, _ in s.pieces)
+        for xs in [[v for _, points in s.pieces for v in points[0::2]]]
+    )
+    assert len(boxes) == 3
+    assert [(low, high) for low, high in boxes] == pytest.approx(
+        sorted((sheet.width - high, sheet.width - low) for low, high in boxes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("plate.pdf", (210.0, 297.0)), ("plate_letter.pdf", (215.9, 279.4))]
+)
+def test_a_page_of_the_pdf_is_true_to_scale_with_a_bar_of_50_mm(name: str, size: tuple[float, float]) -> None:
+    text = (DOCS / "plate" / name).read_bytes().decode("latin-1")
+    boxes = re.findall(r"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", text)
+    scales = re.findall(r"^([\d.]+) 0 0 -([\d.]+) 0 [\d.]+ cm$", text, re.MULTILINE)
+    assert len(boxes) == len(scales) == 2
+    for box in boxes:
+        assert [float(v) * MM_A_POINT for v in box] == pytest.approx(size, abs=0.01)
+    for scale in scales:
+        assert [float(v) * MM_A_POINT for v in scale] == pytest.approx((1.0, 1.0), abs=1e-5)
+    bars = re.findall(r"([\d.]+) ([\d.]+) m ([\d.]+) \2 l S$", text, re.MULTILINE)
+    assert sum(float(x1) - float(x0) == pytest.approx(50.0) for x0, _, x1 in bars) == 2
+    assert "/PrintScaling /None" in text
+
+
+@pytest.mark.parametrize("name", ["plate.pdf", "plate_letter.pdf"])
+def test_a_pdf_s_table_leads_to_its_objects(name: str) -> None:
+    data = (DOCS / "plate" / name).read_bytes()
+    start = int(data.rsplit(b"startxref\n", 1)[1].split(b"\n")[0])
+    assert data[start:].startswith(b"xref\n")
+    places = [int(line.split()[0]) for line in data[start:].split(b"\n")[3:] if line.endswith(b"00000 n ")]
+    assert len(places) == 7
+    for number, place in enumerate(places, 1):
+        assert data[place:].startswith(b"%d 0 obj\n" % number)
+    for length, body in re.findall(rb"/Length (\d+) >>\nstream\n(.*?)\nendstream", data, re.DOTALL):
+        assert len(body) == int(length)
+
+
+def test_the_drawings_in_the_repository_are_those_that_the_script_draws(
+    scripts: Scripts, tmp_path: Path
+) -> None:
+    assert scripts.plate.main(["--out", str(tmp_path)]) == 0
+    for drawn in tmp_path.iterdir():
+        assert drawn.read_bytes() == (DOCS / "plate" / drawn.name).read_bytes(), "run docs/plate/plate.py"
+
+
+def test_other_measures_give_another_plate_and_impossible_ones_are_refused(
+    scripts: Scripts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripts.plate.main(["--spacing-mm", "100", "--width-mm", "130", "--out", str(tmp_path)])
+    svg = (tmp_path / "plate.svg").read_text(encoding="utf-8")
+    left, right = (float(x) for x in re.findall(r'<circle cx="([\d.]+)" cy="92" r="7"', svg))
+    assert right - left == pytest.approx(100.0)
+    for words, why in (
+        (["--spacing-mm", "60"], "from a slot to a dot"),
+        (["--width-mm", "130"], "to the plate's end"),
+        (["--belt-mm", "50"], "above and below the slots"),
+        (["--width-mm", "220"], "wider than the paper"),
+        (["--dot-mm", "40", "--width-mm", "180"], "are seen well"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            scripts.plate.main([*words, "--out", str(tmp_path)])
+        assert stopped.value.code == 2
+        assert why in capsys.readouterr().err
