@@ -72,15 +72,16 @@ def command(config: Path | None, mode: str | None, seconds: float, as_json: bool
 
     settings = load(config)
     if mode == "dark":
-        return _darken(settings.strip)
+        return _darken(settings)
     if mode == "test":
         return _test(settings, seconds, as_json)
     _list(settings.strip, as_json)
     return 0
 
 
-def _darken(wanted: config.Strip) -> int:
+def _darken(settings: config.Settings) -> int:
     """Opens the strip and closes it, both of which leave it dark."""
+    wanted = settings.strip
     if wanted.kind not in _ON_A_BUS:
         aside(f'nothing to darken: strip.kind is "{wanted.kind}"')
     elif wanted.kind in _ON_SPI and not Path(wanted.device).exists():
@@ -88,7 +89,7 @@ def _darken(wanted: config.Strip) -> int:
     else:
         import hw
 
-        hw.open_strip(wanted).close()
+        hw.open_strip(wanted, settings.gpio).close()
     return 0
 
 
@@ -97,7 +98,7 @@ def _test(settings: config.Settings, seconds: float, as_json: bool) -> int:
     from appliance.commands.walk import pictures
 
     stop, writes = Stop(None), _Writes()
-    with stop.listening(), contextlib.closing(_opened(settings.strip, as_json)) as strip:
+    with stop.listening(), contextlib.closing(_opened(settings, as_json)) as strip:
         for picture in pictures(settings):
             if stop():
                 break
@@ -118,15 +119,15 @@ def _test(settings: config.Settings, seconds: float, as_json: bool) -> int:
     return _STOPPED if stop() else 0
 
 
-def _opened(wanted: config.Strip, as_json: bool) -> Strip:
+def _opened(settings: config.Settings, as_json: bool) -> Strip:
     """The strip; one in the terminal draws where the remarks go when standard output is for JSON."""
-    if as_json and wanted.kind == "terminal":
+    if as_json and settings.strip.kind == "terminal":
         from hw.strip.terminal import TerminalStrip
 
-        return TerminalStrip(wanted.leds, sys.stderr)
+        return TerminalStrip(settings.strip.leds, sys.stderr)
     import hw
 
-    return hw.open_strip(wanted)
+    return hw.open_strip(settings.strip, settings.gpio)
 
 
 def _fresh_line(wanted: config.Strip) -> str:
@@ -169,24 +170,36 @@ def _opens(wanted: config.Strip, kind: str) -> str:
 
 def _facts(wanted: config.Strip) -> dict[str, Any]:
     """The strip that the settings name, in figures; None where there is no bus to speak of."""
-    import numpy as np
-
-    from appliance.feedback.patterns import top_byte
-    from hw.strip.wiring import Wiring
-
     size, wire_s = _frame(wanted)
-    wiring, white = Wiring(wanted), np.full((wanted.leds, 3), top_byte(wanted), np.uint8)
+    white_ma, capped_ma, share = _currents(wanted)
     return {
         "kind": wanted.kind,
         "opens": _opens(wanted, wanted.kind),
         "leds": wanted.leds,
         "frame_bytes": size,
         "wire_ms": None if wire_s is None else 1e3 * wire_s,
-        "white_ma": wiring.current_ma(white),
+        "white_ma": white_ma,
         "cap_ma": wanted.current_cap_ma,
-        "capped_ma": wiring.current_ma(wiring.limited(white)),
-        "capped_share": float(wiring.limited(white).max()) / int(white.max()),
+        "capped_ma": capped_ma,
+        "capped_share": share,
     }
+
+
+def _currents(wanted: config.Strip) -> tuple[float, float, float]:
+    """The whole bar lit: milliamperes as asked for and as the cap allows, and the share of the light that is left."""
+    if wanted.kind == "shift-register":
+        from hw.strip.shift_register import most_lit
+
+        most, dark_ma = min(wanted.leds, most_lit(wanted)), wanted.idle_ma * wanted.leds
+        return dark_ma + wanted.leds * wanted.led_ma, dark_ma + most * wanted.led_ma, most / wanted.leds
+    import numpy as np
+
+    from appliance.feedback.patterns import top_byte
+    from hw.strip.wiring import Wiring
+
+    wiring, white = Wiring(wanted), np.full((wanted.leds, 3), top_byte(wanted), np.uint8)
+    capped = wiring.limited(white)
+    return wiring.current_ma(white), wiring.current_ma(capped), float(capped.max() / white.max())
 
 
 def _frame(wanted: config.Strip) -> tuple[int | None, float | None]:
@@ -219,7 +232,8 @@ def _lines(wanted: config.Strip, told: dict[str, Any]) -> list[str]:
         wire = f", {facts['wire_ms']:.2f} ms on the wire" if facts["wire_ms"] else ""
         rows.append(("a frame", f"{facts['frame_bytes']:,} bytes{wire}"))
     cap = f"the cap of {facts['cap_ma']:,.0f} mA"
-    dimmed = f"{cap} makes that {facts['capped_ma']:,.0f} mA, {facts['capped_share']:.0%} as bright"
+    less = "of them lit" if wanted.kind == "shift-register" else "as bright"
+    dimmed = f"{cap} makes that {facts['capped_ma']:,.0f} mA, {facts['capped_share']:.0%} {less}"
     effect = f"within {cap}" if facts["capped_share"] == 1 else dimmed
     if wanted.kind in _ON_A_BUS:
         rows.append(

@@ -217,3 +217,12 @@ def test_the_two_halves_are_the_runners_own():
     assert left[:16].all()
     assert right[16:].all()
     assert not (left & right).any()
+
+
+def test_of_leds_that_can_not_be_dimmed_the_list_counts_those_that_may_be_lit(hipbar, tmp_path):
+    file = tmp_path / "station.toml"
+    file.write_text(
+        '[strip]\nkind = "shift-register"\nleds = 16\nled_ma = 12\nidle_ma = 0\ncurrent_cap_ma = 100\n'
+    )
+    text = hipbar("leds", "--config", file).out
+    assert "192 mA at brightness 0.5; the cap of 100 mA makes that 96 mA, 50% of them lit" in text

@@ -1,6 +1,7 @@
 """What every strip driver promises, held against each of them; and how the terminal draws it.
 
-With HIPBAR_SPI_DEVICE=/dev/spidev0.0 the drivers of SPI strips are held to it on that device too.
+With HIPBAR_SPI_DEVICE=/dev/spidev0.0 the drivers of SPI strips are held to it on that device too, and with
+HIPBAR_GPIO_CHIP=<label> that of shift registers on that chip.
 """
 
 import contextlib
@@ -14,13 +15,16 @@ import numpy as np
 import pytest
 import terminals
 from buses import SocketBus
+from pins import Header
 
 import hw
+from appliance.config import Gpio
 from appliance.config import Strip as Settings
 from appliance.errors import StripLost
 from hw.strip import Strip, apa102, ws2812
 from hw.strip.memory import MemoryStrip
 from hw.strip.none import NoStrip
+from hw.strip.shift_register import open_shift_register
 from hw.strip.terminal import TerminalStrip, drawn, lettered, on_screen, styled
 from hw.strip.wired import WiredStrip
 from hw.strip.wiring import Wiring
@@ -79,7 +83,14 @@ STRIPS: dict[str, Callable[[], Made]] = {
     "apa102": lambda: _on_sockets(apa102, "bgr"),
     "ws2812": lambda: _on_sockets(ws2812, "grb"),
     "wled": _wled,
+    "shift-register": lambda: Made(
+        open_shift_register(Settings(kind="shift-register", **AMPLE), Gpio(), opened=Header().open)
+    ),
 }
+if chip := os.environ.get("HIPBAR_GPIO_CHIP"):
+    STRIPS[f"shift-register on {chip}"] = lambda: Made(
+        hw.open_strip(Settings(kind="shift-register", **AMPLE), Gpio(chip=chip))
+    )
 if device := os.environ.get("HIPBAR_SPI_DEVICE"):
     STRIPS |= {
         f"{kind} on {device}": lambda kind=kind: Made(
