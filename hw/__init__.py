@@ -1,41 +1,63 @@
-"""Settings become a rig: the camera and the strip that they name, opened. Everything that touches a wire is in here.
+"""Settings become a rig: camera, strip and panel as they say, opened. Everything that touches a wire is in here.
 
 A driver's library is imported only when that driver is opened. Refuses what the settings name and the machine lacks,
-with `CameraLost`, `SourceError` or `StripLost`; what was opened before is closed again.
+with `CameraLost`, `SourceError` or `StripLost`, which say whether the station can run without it; a panel that is
+missing or busy is a warning. What was opened before is closed again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from appliance import config
+from appliance.errors import CameraLost, StripLost
 from hw.camera import Camera
+from hw.panel import Panel, open_panel
 from hw.strip import Strip
 
 
-@dataclass(frozen=True, slots=True)
 class Rig:
-    """The wires of one station."""
+    """The wires of one station: `strip` and `panel` from the start, a camera once `see` is called.
 
-    camera: Camera
-    strip: Strip
+    warnings : what is missing without being needed, each a sentence for the log.
+    """
+
+    def __init__(self, settings: config.Settings) -> None:
+        self._settings = settings
+        self._camera: Camera | None = None
+        try:
+            self.strip: Strip = open_strip(settings.strip, settings.gpio)
+        except StripLost as error:
+            raise StripLost(f"{error} (no light bar, no station)", fix=error.fix) from None
+        self.panel: Panel
+        try:
+            self.panel, warning = open_panel(settings)
+        except BaseException:
+            self.strip.close()
+            raise
+        self.warnings = (f"{warning} (the station runs without its panel)",) if warning else ()
+
+    def see(self) -> Camera:
+        """Opens the camera, after strip and panel, so that they can show what is going on meanwhile."""
+        try:
+            self._camera = open_camera(self._settings)
+        except CameraLost as error:
+            raise CameraLost(f"{error} (no camera, no station)", fix=error.fix) from None
+        return self._camera
 
     def close(self) -> None:
-        """Let go of the camera and leave the strip dark, even when one of them complains."""
+        """Lets go of the camera, puts the status light out and leaves the strip dark, even when one complains."""
         try:
-            self.camera.close()
+            if self._camera:
+                self._camera.close()
         finally:
-            self.strip.close()
+            try:
+                self.panel.close()
+            finally:
+                self.strip.close()
 
 
 def open_rig(settings: config.Settings) -> Rig:
-    """Open the strip first, so that it can show that the rest is on its way, then the camera."""
-    strip = open_strip(settings.strip, settings.gpio)
-    try:
-        return Rig(open_camera(settings), strip)
-    except BaseException:
-        strip.close()
-        raise
+    """Strip and panel, opened; the camera follows with `see`, when there is light to say so."""
+    return Rig(settings)
 
 
 def open_strip(wanted: config.Strip, gpio: config.Gpio | None = None) -> Strip:

@@ -1,12 +1,14 @@
 """Camera, strip and settings become the station: it runs until it is stopped, and ends with a dark bar and a summary.
 
 The bar says "warming up" before any compiled code is loaded. A lost camera or strip ends it with "no data" on the bar
-for a moment and an exit code of its own, so that whatever started the station can start it again.
+for a moment and an exit code of its own, so that whatever started the station can start it again. What happens on the
+way is a line on standard error each.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,10 @@ from appliance.commands.stop import Stop
 if TYPE_CHECKING:
     from appliance.config import Settings
     from appliance.pipeline import Pipeline
+    from hw import Rig
     from hw.camera import Camera
-    from hw.strip import Strip
 
+_log = logging.getLogger("hipbar.station")
 _NO_DATA_S = 1.0  # how long "no data" stays on the bar before the end, for somebody to see it
 
 
@@ -37,8 +40,8 @@ _NO_DATA_S = 1.0  # how long "no data" stays on the bar before the end, for some
 def command(config: Path | None, record: Path | None, seconds: float | None) -> None:
     """Run the station: camera, bar and settings, until stopped.
 
-    Ctrl-C or SIGTERM stop it: the bar goes dark and a summary is printed. Without a settings file a recorded runner
-    before the virtual camera is shown on a bar in the terminal.
+    Ctrl-C, SIGTERM or a very long press of the button stop it: the bar goes dark and a summary is printed.
+    Without a settings file a recorded runner before the virtual camera is shown on a bar in the terminal.
 
     \b
     Examples:
@@ -51,18 +54,21 @@ def command(config: Path | None, record: Path | None, seconds: float | None) -> 
 
 
 def _run(config: Path | None, outputs: dict[str, Path], stop: Stop) -> None:
-    """Strip first, then compiled code, then the camera: the bar is never dark without a reason."""
+    """Strip and panel first, then compiled code, then the camera: the bar is never dark without a reason."""
     import hw
     from appliance.config import load
     from appliance.feedback.patterns import pattern
-    from appliance.records import Shown
+    from appliance.records import Light, Shown
 
     settings = load(config)
     visit = _Visit(settings, outputs, stop)
     try:
-        with contextlib.closing(hw.open_strip(settings.strip)) as strip:
-            strip.show(pattern(Shown.WARMING_UP, settings))
-            visit.light(strip)
+        with contextlib.closing(hw.open_rig(settings)) as rig:
+            rig.strip.show(pattern(Shown.WARMING_UP, settings))
+            rig.panel.say(Light.WARMING_UP)
+            for warning in rig.warnings:
+                _log.warning(warning)
+            visit.light(rig)
     finally:
         visit.tell()
 
@@ -74,23 +80,22 @@ class _Visit:
         self._settings, self._outputs, self._stop = settings, outputs, stop
         self._told: list[str] = []
 
-    def light(self, strip: Strip) -> None:
+    def light(self, rig: Rig) -> None:
         """Loads what is compiled, opens the camera and runs; what is lost leaves "no data" on the bar for a moment."""
-        import hw
         from appliance.errors import HipbarError, OutputError
         from appliance.feedback.patterns import pattern
-        from appliance.records import Shown
+        from appliance.records import Light, Shown
 
         with self._stop.at_once():
             pipeline = warmed_pipeline(self._settings)
         try:
-            with contextlib.closing(hw.open_camera(self._settings)) as camera:
-                self._watch(camera, strip, pipeline)
+            self._watch(rig.see(), rig, pipeline)
         except OutputError:
             raise
         except HipbarError:
+            rig.panel.say(Light.NO_CAMERA)
             with contextlib.suppress(HipbarError):
-                strip.show(pattern(Shown.NO_DATA, self._settings))
+                rig.strip.show(pattern(Shown.NO_DATA, self._settings))
                 self._stop.pause(_NO_DATA_S)
             raise
 
@@ -99,7 +104,7 @@ class _Visit:
         for line in self._told:
             click.echo(line)
 
-    def _watch(self, camera: Camera, strip: Strip, pipeline: Pipeline) -> None:
+    def _watch(self, camera: Camera, rig: Rig, pipeline: Pipeline) -> None:
         """The loop with its books; a disk that failed is told when the loop is done."""
         from appliance.commands import words
         from appliance.station.loop import Ledger, watch
@@ -111,8 +116,9 @@ class _Visit:
         self._stop.begin()
         with open_books(self._outputs, header) as files:
             ledger = Ledger(tally, files, self._settings.strip.leds, frames=max(1, round(camera.rate_hz)))
+            post = Post(rig.panel, recording=bool(files))
             try:
-                watch(camera, strip, pipeline, ledger, Post(recording=bool(files)), self._stop)
+                watch(camera, rig.strip, pipeline, ledger, post, self._stop)
             finally:
                 ledger.flush()
                 if tally.frames:

@@ -170,7 +170,6 @@ def test_a_signal_stops_the_station_cleanly(tmp_path: Path, how: signal.Signals)
     process.send_signal(how)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert "measuring and recording" in err
     assert "Traceback" not in err
     bar = [line for line in out.splitlines() if line.startswith("[")][-1]
     assert set(bar) <= set("[ ]"), "the bar goes dark"

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from appliance import config
-from appliance.errors import CameraLost, SettingsError, SourceError
+from appliance.errors import CameraLost, SettingsError, SourceError, StripLost
+from appliance.records import Light
 from hw import open_camera, open_rig
 from hw.camera.virtual import VirtualCamera
 from hw.strip.memory import MemoryStrip
@@ -37,25 +39,48 @@ def test_the_virtual_sensor_is_mounted_as_the_settings_say():
 
 
 def test_a_rig_shows_what_it_is_given_and_goes_dark():
-    rig = open_rig(_settings('[strip]\nkind = "memory"\nleds = 5\n'))
-    assert isinstance(rig.strip, MemoryStrip)
-    rig.strip.show(np.full((5, 3), 9, np.uint8))
-    rig.close()
+    with closing(open_rig(_settings('[strip]\nkind = "memory"\nleds = 5\n'))) as rig:
+        assert isinstance(rig.strip, MemoryStrip)
+        rig.strip.show(np.full((5, 3), 9, np.uint8))
+        camera = rig.see()
     rig.close()
     assert [int(f.max()) for f in rig.strip.frames] == [9, 0]
+    assert [f for f in camera.frames() if f is not None] == [], "closed with the rig"
+
+
+def test_without_a_panel_the_rig_stands_and_says_so():
+    text = '[strip]\nkind = "memory"\n[panel]\nkind = "gpio"\n[gpio]\nchip = "no-such-chip"\n'
+    with closing(open_rig(_settings(text))) as rig:
+        assert "no-such-chip" in rig.warnings[0]
+        assert rig.warnings[0].endswith("(the station runs without its panel)")
+        rig.panel.say(Light.READY)
+        assert rig.panel.presses() == ()
+
+
+def test_nothing_missing_is_nothing_to_warn_of():
+    with closing(open_rig(_settings('[strip]\nkind = "none"\n'))) as rig:
+        assert rig.warnings == ()
 
 
 @pytest.mark.parametrize(
-    ("text", "error"),
+    ("text", "error", "needed"),
     [
-        ('[camera]\nsource = "v4l2"\ndevice = "/dev/null"', CameraLost),
-        ('[camera]\nsource = "video"\nfile = "nowhere.mp4"', SourceError),
-        ('[camera]\nrunner = "somebody"', SettingsError),
+        ('[camera]\nsource = "v4l2"\ndevice = "/dev/null"', CameraLost, "no camera, no station"),
+        ('[camera]\nsource = "video"\nfile = "nowhere.mp4"', SourceError, "nowhere.mp4"),
+        ('[camera]\nrunner = "somebody"', SettingsError, "somebody"),
     ],
 )
-def test_a_camera_that_cannot_be_opened_leaves_no_rig_behind(text, error):
-    with pytest.raises(error):
-        open_rig(_settings(text + '\n[strip]\nkind = "memory"\n'))
+def test_a_missing_camera_says_whether_the_station_can_do_without(text, error, needed):
+    with closing(open_rig(_settings(text + '\n[strip]\nkind = "memory"\n'))) as rig:
+        with pytest.raises(error, match=needed) as refused:
+            rig.see()
+        assert refused.value.fix
+
+
+def test_a_missing_strip_says_that_the_station_cannot_do_without():
+    with pytest.raises(StripLost, match="no light bar, no station") as refused:
+        open_rig(_settings('[strip]\nkind = "apa102"\ndevice = "/dev/no-such-spidev"\n'))
+    assert refused.value.fix
 
 
 def test_a_driver_is_imported_only_when_it_is_opened():
