@@ -106,6 +106,20 @@ def open_camera(settings: config.Settings, *, speed: float = 1.0, stand_s: float
             size=(wanted.width_px, wanted.height_px),
             rate_hz=wanted.rate_hz,
             row_s=wanted.row_us * 1e-6,
+            exposure_us=wanted.exposure_us,
+        )
+    if wanted.source == "picamera":
+        from appliance.sensors import SENSORS
+        from hw.camera.picamera import PiCamera
+
+        return PiCamera(
+            SENSORS[wanted.sensor],
+            number=wanted.number,
+            rate_hz=wanted.rate_hz,
+            row_s=wanted.row_us * 1e-6,
+            exposure_us=wanted.exposure_us,
+            gain=wanted.gain,
+            focus_dpt=wanted.focus_dpt,
         )
     if wanted.source == "video":
         from hw.camera.video import VideoFile
