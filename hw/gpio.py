@@ -177,7 +177,6 @@ def _own_folder() -> Iterator[None]:
 
 
 _KNOWN = (
-    ("no module named", "no library for it", _INSTALL),
     ("only be run on a raspberry pi", "this is not a Raspberry Pi", "leave it out elsewhere"),
     ("peripheral base address", "RPi.GPIO can't drive this board (a Pi 5?)", _INSTALL),
     ("not imported correctly", "RPi.GPIO can't drive this board", _INSTALL),
@@ -189,6 +188,8 @@ _KNOWN = (
 
 
 def _in_words(error: Exception, where: str) -> GpioRefused:
+    if isinstance(error, ImportError):
+        return GpioRefused(f"{where}: no module RPi.GPIO here", fix=_INSTALL, number=errno.ENOENT)
     text = " ".join(str(error).split()) or type(error).__name__
     for said, what, fix in _KNOWN:
         if said in text.lower():

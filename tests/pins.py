@@ -16,8 +16,8 @@ from hw.gpio import Pins
 from hw.gpio_chip import GpioRefused
 
 SHARED = frozenset(
-    "BCM BOARD HIGH LOW OUT IN PUD_UP PUD_DOWN PUD_OFF"
-    " setmode getmode setwarnings setup output input cleanup gpio_function".split()
+    "BCM BOARD HIGH LOW OUT IN PUD_UP PUD_DOWN PUD_OFF "  # noqa: SIM905 (a list is a screen long)
+    "setmode getmode setwarnings setup output input cleanup gpio_function".split()
 )
 """Names with one meaning in both; left out: everything about edges, whose debounce differs, and PWM."""
 
@@ -37,6 +37,7 @@ class Contract:
         self.pulls: dict[int, int] = {}
         self.outside: dict[int, int] = {}
         self.broken = False
+        self.taken: set[int] = set()
         self._mode: int | None = None
 
     def setmode(self, mode: int) -> None:
@@ -54,6 +55,8 @@ class Contract:
         self, channel: int, direction: int, pull_up_down: int = PUD_OFF, initial: int | None = None
     ) -> None:
         self._trouble()
+        if channel in self.taken:
+            raise RuntimeError("GPIO busy")
         if self._mode is None:
             raise RuntimeError("Please set pin numbering mode using GPIO.setmode")
         if direction == self.OUT and pull_up_down != self.PUD_OFF:
@@ -132,6 +135,6 @@ class Registers:
 
     @property
     def lit(self) -> np.ndarray:
-        """(outputs,) what is lit now, from the first register's output A; OE high, or floating with its pull-up, is dark."""
+        """(outputs,) what is lit, from the first register's output A; OE high, or pulled up, is dark."""
         off = self._enable >= 0 and self._levels.get(self._enable, 1) == 1
         return np.zeros_like(self._held) if off else self._held
