@@ -67,6 +67,6 @@ def byte_budget(wanted: Strip) -> int:
     """The largest sum of a frame's bytes that stays within the cap, with what dark LEDs draw; 0 when those pass it."""
     room_ma = max(0.0, wanted.current_cap_ma - wanted.idle_ma * wanted.leds)
     budget = int(room_ma * _FULL / wanted.led_ma)
-    while budget and wanted.idle_ma * wanted.leds + budget * wanted.led_ma / _FULL > wanted.current_cap_ma:
-        budget -= 1  # rounding of the division went up
-    return budget
+    return (
+        budget if budget * wanted.led_ma <= room_ma * _FULL else budget - 1
+    )  # the division may have gone up
