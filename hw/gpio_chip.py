@@ -143,10 +143,17 @@ class Hold:
             fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, pin, 1, 0))
         except (BlockingIOError, PermissionError):
             raise busy(self._chip, pin, proc=self._proc) from None
-        with contextlib.suppress(OSError):  # a kernel before 5.10 tells nothing of its lines
-            line = _line(self._fd, pin)
-            if line.used:
-                raise busy(self._chip, pin, line.consumer, proc=self._proc)
+        if (line := self._asked(pin)) and line.used:
+            # without our own lock, or we would be taken for the pin's user
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, pin, 1, 0))
+            raise busy(self._chip, pin, line.consumer, proc=self._proc)
+
+    def _asked(self, pin: int) -> Line | None:
+        """What the kernel says of a pin; one before 5.10 tells nothing of its lines."""
+        try:
+            return _line(self._fd, pin)
+        except OSError:
+            return None
 
 
 def busy(chip: Chip, pin: int, consumer: str = "", *, proc: Path = Path("/proc")) -> GpioRefused:
