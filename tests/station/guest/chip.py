@@ -18,8 +18,20 @@ LABEL, LINES = "pinctrl-bcm2711", 58
 _CONFIG = Path("/sys/kernel/config/gpio-sim/pi")
 _TRACING = Path("/sys/kernel/tracing")
 _EDGE = re.compile(r"\s(\d+\.\d+): gpio_value: (\d+) +set (\d)")
-_HOLD = "import sys, lgpio; c = lgpio.gpiochip_open(int(sys.argv[1])); \
-lgpio.gpio_claim_output(c, int(sys.argv[2])); print('held', flush=True); sys.stdin.read()"
+_HOLD = """
+import sys, time, lgpio
+chip, line = lgpio.gpiochip_open(int(sys.argv[1])), int(sys.argv[2])
+while True:
+    try:
+        lgpio.gpio_claim_output(chip, line)
+        break
+    except lgpio.error:
+        time.sleep(0.005)
+print("held", flush=True)
+sys.stdin.read()
+"""
+PI = {"RPI_LGPIO_REVISION": "c03112"}
+"""What tells rpi-lgpio that this is a Pi 4, for there is no device tree here that would."""
 
 
 class Edge(NamedTuple):
@@ -64,7 +76,7 @@ def _base() -> int:
 
 
 class Held:
-    """A line in the hands of another process, for as long as the block lasts."""
+    """A line in the hands of another process as soon as it is free, for as long as the block lasts."""
 
     def __init__(self, chip: Chip, line: int) -> None:
         self._words = [sys.executable, "-c", _HOLD, str(chip.number), str(line)]

@@ -76,7 +76,8 @@ class Bench:
         service.start(service.FEED_UNIT, *player)
         self.config = service.settings_file("station", self.text)
         self.began_s = time.monotonic()
-        service.start(service.UNIT, service.HIPBAR, "run", "--config", self.config)
+        os.environ |= chip.PI
+        service.start(service.UNIT, service.HIPBAR, "run", "--config", self.config, environment=chip.PI)
 
     def look(self) -> str:
         """What the bar shows now."""
@@ -157,8 +158,8 @@ def feed_stalled_briefly(bench: Bench) -> Evidence:
 
 def feed_stalled_for_good(bench: Bench) -> Evidence:
     """Nothing cures it until the station has given up; meanwhile somebody takes a line of the panel."""
-    with chip.Held(bench.chip, LIGHT_PIN):
-        struck_s = wires.set_knob("camsim", "stall", 1)
+    struck_s = wires.set_knob("camsim", "stall", 1)
+    with chip.Held(bench.chip, LIGHT_PIN):  # once the station has let go of it
         bench.says("status=5", struck_s)
         mended_s = wires.set_knob("camsim", "stall", 0)
         bench.measures()

@@ -49,11 +49,12 @@ class Journal:
             self.lines.append(Line(int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry.get("MESSAGE", ""))))
 
 
-def start(unit: str, *words: str) -> None:
+def start(unit: str, *words: str, environment: dict[str, str] | None = None) -> None:
     """A service of that name which starts again whenever it ends."""
     stop(unit)
     rules = ("Restart=always", "RestartSec=200ms", "StartLimitIntervalSec=0")
     options = [word for rule in rules for word in ("--property", rule)]
+    options += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
     subprocess.run(["systemd-run", "--quiet", "--collect", "--unit", unit, *options, *words], check=True)
 
 
