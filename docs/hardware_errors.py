@@ -1,8 +1,9 @@
 """A mistake in setting up becomes degrees: recorded runners seen through the virtual camera, wrongly placed.
 
-Every figure comes from the product's own code: the runner's marks in space are projected by `hw.camera.optics`, and the
-pixels go through the whole pipeline, once from the right place and once with one mistake made. What differs is the
-mistake. Degrees of peak drop; the difference is that of `Asymmetry`. No noise is added: docs/signals.md has that.
+Every figure comes from the product's own code: the runner's marks in space are projected by `hw.camera.optics`, and
+their true pixels go through the pipeline as in a replay, once from the right place and once with one mistake made. What
+differs is the mistake. Degrees of peak drop; the difference is that of `Asymmetry`. Nothing is rendered and no noise
+added: docs/signals.md has that, and a test renders one mistake in full.
 """
 
 from __future__ import annotations
@@ -129,13 +130,13 @@ def cost(mistake: Mistake) -> Cost:
 
 def _cost(runner: str, mistake: Mistake) -> Cost:
     right = _reference(runner)
-    scene = msgspec.structs.replace(_scene(runner), **mistake.really)
+    scene = msgspec.structs.replace(right_scene(runner), **mistake.really)
     told = settings(msgspec.structs.replace(scene, **mistake.believed))
-    own_zero = _zero_deg(_scene(runner), settings(_scene(runner)), None)
+    own_zero = _zero_deg(right_scene(runner), settings(right_scene(runner)), None)
     there_deg = _zero_deg(scene, told, mistake.bend if mistake.bent_when_standing else None)
     figures = []
     for zero_deg in (own_zero, there_deg):
-        left, both = _peaks(scene, told, zero_deg, mistake.bend)
+        left, both = peaks(scene, told, zero_deg, mistake.bend)
         off = left - right[0], both - right[1]
         figures += [max(abs(off[0]), abs(off[1])), abs(off[1] - off[0])]
     return Cost(*figures)
@@ -143,20 +144,22 @@ def _cost(runner: str, mistake: Mistake) -> Cost:
 
 @cache
 def _reference(runner: str) -> tuple[float, float]:
-    scene = _scene(runner)
-    return _peaks(scene, settings(scene), _zero_deg(scene, settings(scene), None), None)
+    scene = right_scene(runner)
+    return peaks(scene, settings(scene), _zero_deg(scene, settings(scene), None))
 
 
 @cache
-def _scene(runner: str) -> Scene:
+def right_scene(runner: str) -> Scene:
     """Everything right: level, 2.5 m behind the middle of the belt, at the height of the plate."""
     return Scene(runner=runner, loop=False, rate_hz=RATE_HZ, width_px=800, height_px=1280, f_px=1200.0)
 
 
-def _peaks(scene: Scene, told: Settings, zero_deg: float, bend: Bend | None) -> tuple[float, float]:
+def peaks(
+    scene: Scene, told: Settings, zero_deg: float, bend: Bend | None = None, seconds: float = SECONDS
+) -> tuple[float, float]:
     """Mean peak drop in left and in right stance over the run."""
     told = msgspec.structs.replace(told, motion=msgspec.structs.replace(told.motion, zero_deg=zero_deg))
-    t_s = 1.0 + np.arange(0.0, SECONDS, 1 / RATE_HZ)
+    t_s = 1.0 + np.arange(0.0, seconds, 1 / RATE_HZ)
     xy_px = _seen(scene, t_s, bend, standing=False)
     batch = Pipeline(told).replay(t_s, xy_px, told.camera.row_us * 1e-6, (scene.width_px, scene.height_px))
     peaks = {

@@ -12,8 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
+from watching import watch
 
 from appliance.config import Settings
+from appliance.records import Side
+from hw.camera.scene import settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = (DOCS / "hardware.md").read_text(encoding="utf-8")
@@ -81,6 +85,21 @@ def test_a_roll_costs_each_side_itself_and_their_difference_twice_until_the_zero
         assert (cost.zeroed_drop_deg, cost.zeroed_difference_deg) == pytest.approx((0.0, 0.0), abs=0.02)
 
 
+def test_a_camera_too_high_costs_the_same_through_rendered_pictures(scripts: Scripts) -> None:
+    right = replace(scripts.errors.right_scene("ric"), duration_s=8.0)
+    high = replace(right, above_m=0.3)
+    for side in Side:
+        seen = [
+            np.mean([s.peak_drop_deg for s in watch(scene).steps if s.stance is side and s.contact_s > 1.2])
+            for scene in (right, high)
+        ]
+        k = list(Side).index(side)
+        computed = [
+            scripts.errors.peaks(scene, settings(scene), 0.0, seconds=7.0)[k] for scene in (right, high)
+        ]
+        assert seen[1] - seen[0] == pytest.approx(computed[1] - computed[0], abs=0.05)
+
+
 def test_half_a_dot_s_centre_lies_where_counting_its_points_puts_it(scripts: Scripts) -> None:
     at = (np.arange(2000) + 0.5) / 1000 - 1
     x, y = np.meshgrid(at, at)
@@ -130,6 +149,11 @@ def test_no_strip_draws_more_than_its_cap_in_the_table(scripts: Scripts) -> None
         assert d.capped_ma <= cap_ma
         assert d.running_ma <= d.peak_ma <= cap_ma
         assert d.dark_ma < d.running_ma
+
+
+def test_the_list_of_parts_names_the_supplies_that_the_budget_asks_for(scripts: Scripts) -> None:
+    f, cap_ma = scripts.figures, Settings().strip.current_cap_ma
+    assert f"and 5 V {f.supply_a((f.RING,), cap_ma)[2]} A for strip and ring" in PAGE
 
 
 def test_a_lens_of_the_longest_kind_just_sees_the_floor_and_as_far_up(scripts: Scripts) -> None:
