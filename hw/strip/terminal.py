@@ -94,11 +94,8 @@ class TerminalStrip:
     def _draw(self, rgb: U8, now_s: float) -> None:
         line = drawn(rgb, cells=self._cells()) if self._coloured else lettered(rgb)
         if line != self._last or not self._whole:
-            self._last, self._drawn_s, self._whole = (
-                line,
-                now_s,
-                False,
-            )  # first: writing may be broken off anywhere
+            self._last, self._drawn_s = line, now_s
+            self._whole = False  # until all of it is out: writing may be broken off anywhere
             self._write(f"\r{line}" if self._live else f"{line}\n")
             self._whole = True
 

@@ -16,7 +16,8 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from appliance.config import Strip
@@ -122,7 +123,7 @@ class Network:
             )  # WLED has no IPv6
 
 
-def open_wled(wanted: Strip) -> WiredStrip:
+def open_wled(wanted: Strip, clock: Callable[[], float] = time.monotonic) -> WiredStrip:
     """The controller that the settings name."""
     bus = Network(wanted.host, wanted.port)
-    return WiredStrip(bus, Wiring(wanted, "rgb"), encode, proven=False, dark_frames=_DARK_FRAMES)
+    return WiredStrip(bus, Wiring(wanted, "rgb"), encode, proven=False, dark_frames=_DARK_FRAMES, clock=clock)
