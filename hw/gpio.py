@@ -151,6 +151,9 @@ def names() -> dict[str, str]:
     for name in ("rpi-lgpio", "RPi.GPIO"):
         with contextlib.suppress(PackageNotFoundError):
             there[name] = version(name)
+    with contextlib.suppress(ImportError):
+        if not there and importlib.util.find_spec("RPi.GPIO"):
+            there["RPi.GPIO"] = "of unknown version"
     return there
 
 
