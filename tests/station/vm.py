@@ -35,7 +35,7 @@ from tests.station.layers import key_of, layer
 
 MEMORY_MB = 1536
 _BOOT_S = 300.0
-_PORTS = 3
+_PORTS = 6
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """Started so, a program is killed by the kernel when this process ends, however that ends."""
 
@@ -66,15 +66,11 @@ class Vm:
         self._port = _free_port()
         self._numbers = itertools.count(1)
         self._disks = 0
-        log = (folder / "qemu.log").open("wb")
         words = _qemu(system, folder, disk, self._port) + (["-loadvm", "ready"] if resume else [])
-        self._qemu = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        with (folder / "qemu.log").open("wb") as log:
+            self._qemu = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     @classmethod
     @contextmanager
@@ -289,6 +285,14 @@ class Process:
     def signal(self, name: str) -> None:
         """Sends it a signal, as `kill -NAME` does."""
         self._vm.run(f"kill -{name} {self.pid}", check=False)
+
+    def wait_for(self, words: str, timeout_s: float) -> None:
+        """Until it has written these words."""
+        until_s = time.monotonic() + timeout_s
+        while words not in self.out + self.err:
+            if not self.running or time.monotonic() > until_s:
+                raise CommandFailed(f"never said {words!r}\n{self.out[-2000:]}{self.err[-2000:]}")
+            time.sleep(0.1)
 
     def wait(self, timeout_s: float) -> Result:
         """Until it ends by itself."""
