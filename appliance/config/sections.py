@@ -201,6 +201,15 @@ class Strip(_Section, frozen=True):
         int, Meta(ge=-1, le=27, description="shift-register: BCM number of OE (pin 13); -1 = not wired")
     ] = 19
 
+    @property
+    def byte_budget(self) -> int:
+        """The largest sum of a frame's bytes that draws, with what dark LEDs draw, no more than the current cap."""
+        dark_ma = self.idle_ma * self.leds
+        budget = int(max(0.0, self.current_cap_ma - dark_ma) * 765 / self.led_ma)
+        while budget and dark_ma + budget * self.led_ma / 765 > self.current_cap_ma:
+            budget -= 1  # rounding of the division went up
+        return budget
+
 
 class Panel(_Section, frozen=True):
     """Button and status light at the station."""

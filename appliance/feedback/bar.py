@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.config import Settings
-from appliance.feedback.patterns import DEEP, PALETTES, byte_budget, pattern, top_byte
+from appliance.feedback.patterns import DEEP, PALETTES, pattern, top_byte
 from appliance.kernels import light as kernels
 from appliance.records import F64, MOMENT, U8, Shown
 
@@ -85,7 +85,7 @@ def _rules(settings: Settings) -> F64:
     rules[kernels.FADE_S] = feedback.fade_ms / 1000.0
     rules[kernels.ENOUGH] = min(_ENOUGH_STEPS, settings.motion.steps)
     rules[kernels.TOP] = top_byte(strip)
-    rules[kernels.BUDGET] = byte_budget(strip)
+    rules[kernels.BUDGET] = strip.byte_budget
     return rules
 
 

@@ -40,13 +40,6 @@ def top_byte(strip: Strip) -> int:
     return max(1, int(255 * strip.brightness))
 
 
-def byte_budget(strip: Strip) -> int:
-    """The largest sum of all bytes of a frame that draws, with what dark LEDs draw, no more than the current cap."""
-    left_ma = strip.current_cap_ma - strip.idle_ma * strip.leds
-    budget = max(0, int(left_ma * 765 / strip.led_ma))
-    return budget if budget * strip.led_ma <= max(0.0, left_ma) * 765 else budget - 1
-
-
 def pattern(shown: Shown, settings: Settings) -> U8:
     """The still picture for `shown`: (LEDs, 3) uint8 red, green, blue; dark for OFF and MEASUREMENT."""
     count = settings.strip.leds
@@ -55,7 +48,7 @@ def pattern(shown: Shown, settings: Settings) -> U8:
     for rank, level in _ranks(shown, count // 2).items():
         dot = [max(1, int(_DIM * level * c * top_byte(settings.strip))) if c else 0 for c in note]
         leds[count // 2 - 1 - rank] = leds[count - count // 2 + rank] = dot
-    total, budget = int(leds.sum()), byte_budget(settings.strip)
+    total, budget = int(leds.sum()), settings.strip.byte_budget
     return leds if total <= budget else (leds.astype(np.int64) * budget // total).astype(np.uint8)
 
 

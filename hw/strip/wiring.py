@@ -24,7 +24,7 @@ class Wiring:
 
     def __init__(self, wanted: Strip, usual: str = "rgb") -> None:
         self.leds, self._wanted = wanted.leds, wanted
-        self.budget = byte_budget(wanted)
+        self.budget = wanted.byte_budget
         places = np.array(wire_order(wanted), np.intp)
         order = usual if wanted.order == "auto" else wanted.order
         columns = np.empty(3, np.intp)
@@ -61,12 +61,3 @@ def wire_order(wanted: Strip) -> list[int]:
         step = 1 if last >= first else -1
         order += range(first, last + step, step)
     return order[::-1] if wanted.reversed else order
-
-
-def byte_budget(wanted: Strip) -> int:
-    """The largest sum of a frame's bytes that stays within the cap, with what dark LEDs draw; 0 when those pass it."""
-    room_ma = max(0.0, wanted.current_cap_ma - wanted.idle_ma * wanted.leds)
-    budget = int(room_ma * _FULL / wanted.led_ma)
-    return (
-        budget if budget * wanted.led_ma <= room_ma * _FULL else budget - 1
-    )  # the division may have gone up

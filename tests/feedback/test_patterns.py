@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cases import PALETTES, lit, running, settings
 
-from appliance.feedback.patterns import byte_budget, pattern
+from appliance.feedback.patterns import pattern
 from appliance.records import Shown
 
 PATTERNS = (Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING)
@@ -67,7 +67,7 @@ def test_patterns_stay_visible_and_within_the_current_cap(brightness: float, cap
 def test_the_byte_budget_is_the_largest_that_keeps_the_cap() -> None:
     for cap_ma, led_ma in itertools.product((20.0, 333.3, 1000.0, 19999.9), (1.0, 12.3, 60.0, 99.9)):
         strip = settings(current_cap_ma=cap_ma, led_ma=led_ma).strip
-        assert byte_budget(strip) * led_ma <= cap_ma * 765 < (byte_budget(strip) + 1.001) * led_ma
+        assert strip.byte_budget * led_ma <= cap_ma * 765 < (strip.byte_budget + 1.001) * led_ma
 
 
 def test_off_and_a_measurement_have_no_pattern() -> None:
@@ -82,5 +82,5 @@ def test_patterns_are_drawn_without_loading_compiled_code() -> None:
 
 def test_what_dark_leds_draw_counts_against_the_cap() -> None:
     dark, free = settings(leds=32, current_cap_ma=100.0, idle_ma=1.0), settings(leds=32, current_cap_ma=68.0)
-    assert byte_budget(dark.strip) == byte_budget(free.strip)
-    assert byte_budget(settings(leds=32, current_cap_ma=20.0, idle_ma=1.0).strip) == 0
+    assert dark.strip.byte_budget == free.strip.byte_budget
+    assert settings(leds=32, current_cap_ma=20.0, idle_ma=1.0).strip.byte_budget == 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from appliance.config import Settings
-from appliance.feedback.patterns import DEEP, PALETTES, byte_budget, pattern, top_byte
+from appliance.feedback.patterns import DEEP, PALETTES, pattern, top_byte
 from appliance.records import U8, Posture, Shown
 
 
@@ -209,7 +209,7 @@ class Twin:
 
     def capped(self, leds: list[list[int]]) -> list[list[int]]:
         total = sum(map(sum, leds))
-        return [dimmed(led, min(byte_budget(self.strip), total), total) for led in leds]
+        return [dimmed(led, min(self.strip.byte_budget, total), total) for led in leds]
 
     def guarded(self, leds: list[list[int]]) -> list[list[int]]:
         acted = False

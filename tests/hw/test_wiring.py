@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from appliance import config
 from appliance.config import Strip
-from appliance.feedback import patterns
-from hw.strip.wiring import Wiring, byte_budget, wire_order
+from hw.strip.wiring import Wiring, wire_order
 
 ROUNDING_MA = 1e-9  # of the sums themselves, in float64
 ORDERS = ("rgb", "rbg", "grb", "gbr", "brg", "bgr")
@@ -108,19 +107,14 @@ def test_the_brightest_white_is_capped_and_nothing_is_given_away(wanted):
     assert len(np.unique(sent)) == 1
     level = int(sent[0, 0])
     more = (level + 1) * 3 * wanted.leds
-    assert level == 255 or more > byte_budget(wanted)  # one step brighter would pass the cap
-
-
-@given(supplied())
-def test_what_the_feedback_keeps_to_the_strip_never_has_to_change(wanted):
-    assert byte_budget(wanted) == patterns.byte_budget(wanted)
+    assert level == 255 or more > wanted.byte_budget  # one step brighter would pass the cap
 
 
 @given(supplied(), st.integers(0, 2**32 - 1))
 def test_a_frame_within_the_budget_is_not_touched(wanted, seed):
     random = np.random.default_rng(seed)
     rgb = np.zeros((wanted.leds, 3), np.uint8)
-    room = byte_budget(wanted)
+    room = wanted.byte_budget
     for k in random.permutation(rgb.size):
         rgb.flat[k] = min(255, room)
         room -= int(rgb.flat[k])
