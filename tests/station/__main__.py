@@ -44,7 +44,20 @@ def _clean(_: list[str]) -> int:
     return 0
 
 
-_WORDS = {"test": _test, "shell": _shell, "run": _run, "clean": _clean}
+def _arm64(words: list[str]) -> int:
+    from tests.station import arm64
+
+    return arm64.main(words)
+
+
+def _picamera(_: list[str]) -> int:
+    from tests.station import picamera
+
+    return picamera.main()
+
+
+_WITH_VM = {"test": _test, "shell": _shell, "run": _run}
+_WORDS = {**_WITH_VM, "clean": _clean, "arm64": _arm64, "picamera": _picamera}
 
 
 def main(words: list[str]) -> int:
@@ -53,7 +66,7 @@ def main(words: list[str]) -> int:
         print(__doc__)
         return 0
     verb = words.pop(0) if words and words[0] in _WORDS else "test"
-    if verb != "clean" and (reason := bench.lacking()):
+    if verb in _WITH_VM and (reason := bench.lacking()):
         print(reason, file=sys.stderr)
         return 1
     return _WORDS[verb](words)

@@ -1,10 +1,11 @@
 """Fixtures: `vm`, the machine for all tests of a session; tests that use it are marked `station`.
 
-Whoever changes the machine (settings of a module, files, users) puts it back; modules are loaded by `load`.
+Modules are there to be loaded (`vm.run("modprobe spi-capture")`); who changes the machine puts it back.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,10 +32,7 @@ def vm(pytestconfig: pytest.Config) -> Iterator[Vm]:
             pytest.fail(f"{reason} (and HIPBAR_BENCH=required)", pytrace=False)
         pytest.skip(reason)
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        machine = bench.started()
-        running = machine.__enter__()
-    try:
+    with contextlib.ExitStack() as stack:
+        with capture.global_and_fixture_disabled():
+            running = stack.enter_context(bench.started())
         yield running
-    finally:
-        machine.__exit__(None, None, None)

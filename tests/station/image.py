@@ -139,7 +139,7 @@ def _bootstrap(folder: Path, files: Path, root: Path) -> None:
     left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT.split()]
     hook = f"--essential-hook=sync-in {files} /"
     options = ["--quiet", "--mode=root", "--variant=apt", f"--include={packages}", hook, *left_out]
-    run("mmdebstrap", *options, SUITE, root, sources)
+    run("unshare", "--mount", "mmdebstrap", *options, SUITE, root, sources)  # what it mounts ends with it
 
 
 def _download(wheels: Path) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -36,6 +37,7 @@ from tests.station.layers import key_of, layer
 MEMORY_MB = 1536
 _BOOT_S = 300.0
 _PORTS = 6
+_SCRATCH = "hipbar-bench-"
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """Started so, a program is killed by the kernel when this process ends, however that ends."""
 
@@ -77,8 +79,7 @@ class Vm:
     def started(cls, system: Path) -> Iterator[Vm]:
         """A machine fresh from its image; gone when the block is left, whatever was done to it."""
         saved = _booted_once(system)
-        with tempfile.TemporaryDirectory(prefix="hipbar-bench-") as name:
-            folder = Path(name)
+        with _scratch() as folder:
             disk = Path(shutil.copy(saved / "disk.qcow2", folder))
             with _ending(cls(system, folder, disk, resume=True)) as vm, vm._ssh_master():
                 yield vm
@@ -311,7 +312,7 @@ def _booted_once(system: Path) -> Path:
     def make(folder: Path) -> None:
         disk = folder / "disk.qcow2"
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", system / "disk.ext4", disk)
-        with tempfile.TemporaryDirectory() as name, _ending(Vm(system, Path(name), disk, resume=False)) as vm:
+        with _scratch() as scratch, _ending(Vm(system, scratch, disk, resume=False)) as vm:
             vm._wait()
             vm.run("systemctl is-system-running --wait", check=False)
             vm.run("sync; echo 3 > /proc/sys/vm/drop_caches")
@@ -342,10 +343,21 @@ def _qemu(system: Path, folder: Path, disk: Path, port: int) -> list[str]:
         *("-drive", f"file={disk},format=qcow2,if=none,id=root,cache=unsafe,discard=unmap"),
         *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci"),
         *(word for slot in slots for word in ("-device", slot)),
-        *("-nic", f"user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
+        *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
+        *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-chardev", f"file,id=serial,path={folder / 'serial'}", "-serial", "chardev:serial"),
         *("-qmp", f"unix:{folder / 'qmp'},server=on,wait=off"),
     ]
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for a machine that runs; those that were left behind by a bench that was killed go with it."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-") as name:
+        yield Path(name)
 
 
 @contextmanager
