@@ -37,6 +37,8 @@ class Contract:
         self.pulls: dict[int, int] = {}
         self.outside: dict[int, int] = {}
         self.broken = False
+        self.stumbles_after: tuple[int, int] | None = None
+        """A write that is done and still ends in an error, once."""
         self.taken: set[int] = set()
         self._mode: int | None = None
 
@@ -91,6 +93,9 @@ class Contract:
         assert isinstance(value, int)
         self.writes.append((channel, value))
         self.levels[channel] = value
+        if (channel, value) == self.stumbles_after:
+            self.stumbles_after = None
+            raise RuntimeError("interrupted")
 
     def _trouble(self) -> None:
         if self.broken:

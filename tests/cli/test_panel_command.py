@@ -4,6 +4,8 @@ The contract of `RPi.GPIO` is in tests/pins.py; the real library plays on the st
 """
 
 import json
+import os
+import signal
 import threading
 import time
 
@@ -124,6 +126,14 @@ def test_a_button_that_is_stuck_is_told(hipbar, station, header):
     header.library.outside[BUTTON] = 0
     done = hipbar("panel", "--test", "--seconds", 1, "--config", station)
     assert done.out == "0 presses; the button was held at the start, or is stuck\n"
+
+
+def test_ctrl_c_ends_the_test_with_the_light_off(hipbar, station, header):
+    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    done = hipbar("panel", "--test", "--seconds", 60, "--config", station)
+    assert done.code == 130
+    assert header.library.writes[-1] == (LIGHT, 0)
+    assert not header.library.directions
 
 
 def test_a_panel_that_is_not_in_the_settings_cannot_be_tested(hipbar):

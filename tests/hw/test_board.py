@@ -4,8 +4,11 @@ The trees are written from documentation (Raspberry Pi's on `vcgencmd get_thrott
 /proc, /sys/class/thermal, hwmon and watchdog); no Pi was at hand. This process and machine are read too.
 """
 
+import ctypes
 import os
 import socket
+import struct
+import sys
 import time
 from pathlib import Path
 
@@ -170,6 +173,19 @@ def test_this_process_is_read_as_the_kernel_knows_it():
     assert board.lockable_mb is not None
     assert board.free_mb > 0
     assert board.memory_mb > 0
+
+
+@pytest.mark.skipif(sys.maxsize < 2**32, reason="the layout of a 64-bit kernel")
+def test_the_kernels_clock_state_is_where_it_is_looked_for():
+    """The wall clock in the same structure is right, so the fields before it are where they should be."""
+    timex = ctypes.create_string_buffer(256)
+    state = ctypes.CDLL(None).adjtimex(timex)
+    if state < 0:
+        pytest.skip("this sandbox does not let its clock be asked")
+    status, seconds = struct.unpack_from("=i28xq", timex.raw, 40)
+    assert seconds == pytest.approx(time.time(), abs=5)
+    told = read_board().clock_synchronised
+    assert told is (not status & 0x40) or Path("/run/systemd/timesync/synchronized").exists()
 
 
 def test_another_folders_disk_and_another_process_can_be_asked_about(tmp_path):

@@ -178,6 +178,14 @@ def test_whatever_is_said_and_held_the_light_flashes_at_most_three_times_in_any_
     assert _most_a_second(_lit(Desk(USUAL), 12.0, said=said, held=held)) <= 3
 
 
+def test_a_finger_cannot_make_the_light_flash_more_than_three_times_in_a_second():
+    desk = Desk(Settings(kind="gpio", debounce_ms=0, long_s=0.3))
+    holds = [(0.5 + k * 0.33, 0.5 + k * 0.33 + 0.315) for k in range(20)]
+    light = _lit(desk, 8.0, said=lambda _: Light.RUNNING, held=holds)
+    assert len(_rises(light)) > 10
+    assert _most_a_second(light) <= 3
+
+
 @pytest.mark.parametrize("state", [s for s in Light if s is not Light.OFF])
 def test_a_state_that_is_said_again_and_again_is_shown_in_its_rhythm(state):
     light = _lit(Desk(USUAL), 6.0, said=lambda _: state)

@@ -312,6 +312,19 @@ def test_an_outage_is_counted_told_once_and_survived(caplog):
     assert "writing again" in caplog.messages[1]
 
 
+def test_after_a_write_that_failed_half_way_nothing_is_taken_for_shown():
+    bar = Bar()
+    bar.strip.show(_only(1))
+    bar.header.library.stumbles_after = (BAR.latch_pin, 1)
+    bar.now_s = 0.5
+    bar.strip.show(_only(2))
+    assert np.flatnonzero(bar.wired()).tolist() == [2]  # latched before it failed
+    bar.header.library.output(BAR.latch_pin, 0)
+    bar.now_s = 0.6
+    bar.strip.show(_only(1))
+    assert np.flatnonzero(bar.wired()).tolist() == [1]
+
+
 def test_pins_that_stay_broken_are_a_lost_strip():
     bar = Bar()
     bar.header.library.broken = True
