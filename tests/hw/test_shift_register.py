@@ -168,7 +168,7 @@ def test_an_interpreter_that_ends_without_closing_leaves_the_bar_dark():
         "bar.strip.show(_only(*range(16)))\n"
     )
     folders = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/hw")]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*folders, *sys.path])}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
