@@ -87,7 +87,7 @@ def opened(library: Any, number: int, name: str, sensor: Sensor) -> Any:
     if not models[number].startswith(sensor.model):
         near = [key for key, known in SENSORS.items() if models[number].startswith(known.model)]
         fix = f'set camera.sensor = "{near[0]}"' if near else f"{_CABLE} {config}"
-        raise CameraLost(f"{name}: camera {number} is a {models[number]}", fix=fix)
+        raise CameraLost(f"{name}: its sensor is {models[number]}", fix=fix)
     try:
         return library.Picamera2(number)
     except (RuntimeError, OSError, IndexError) as error:

@@ -103,8 +103,10 @@ class PiCamera:
     def close(self) -> None:
         """Stop the camera and let go of it; one that does not answer is left behind."""
         self._device.is_open = False
-        if not (self._live.settle() and self._device.close()):
-            _log.warning("%s: libcamera does not answer: left as it is", self._name)
+        if self._live.settle():
+            self._device.close()
+        else:
+            self._device.leave()
 
     def frames(self) -> Iterator[Frame | None]:
         """The newest frame again and again, None when none came for a while."""
@@ -174,24 +176,27 @@ class _Device:
     def let_go(self) -> None:
         """Never called: a camera on a ribbon cable can't be pulled out, it only falls silent."""
 
-    def close(self) -> bool:
-        """Give everything back; False when the library does not come back from that in time."""
+    def close(self) -> None:
+        """Give everything back; a library that does not come back from that is left behind."""
         self.is_open = False
-        camera, self._camera = self._camera, None
         self.give_back()
         self._empty()
-        if camera is None:
-            return True
+        if self._camera is None:
+            return
         try:
-            within(_CLOSING_S, camera.close)
+            within(_CLOSING_S, self._camera.close)
         except TimeoutError:
-            atexit.unregister(
-                camera.close
-            )  # the library would wait for ever for it at the end of the process
-            return False
+            self.leave()
         except Exception as error:  # whatever it is, the camera is of no use any more
             _log.warning("%s: did not close cleanly: %s", self._name, error)
-        return True
+        self._camera = None
+
+    def leave(self) -> None:
+        """Give up a camera that does not answer: the library would wait for it at the end of the process."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            atexit.unregister(camera.close)
+            _log.warning("%s: libcamera does not answer: left as it is", self._name)
 
     def newest(self, wait_s: float) -> Frame | None:
         """Wait for a request in the box; the one before goes back to the camera first."""

@@ -7,6 +7,7 @@ that `tests/hw/pi_library.py` explains.
 
 import math
 import os
+import sys
 import time
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,12 +17,14 @@ import numpy as np
 import pytest
 
 from appliance.records import Frame
+from appliance.sensors import Sensor
 from hw.camera import LONGEST_WAIT_S
 from hw.camera.pacing import Pace
 from hw.camera.runner import Runner
 from hw.camera.scene import Scene
 from hw.camera.video import VideoFile
 from hw.camera.virtual import VirtualCamera
+from tests.hw import pi_library
 
 
 def _film(path, many=30, rate_hz=120.0, size=(96, 64)):
@@ -64,7 +67,13 @@ def _v4l2(tmp_path):
     return V4l2Camera(os.environ["HIPBAR_V4L2_DEVICE"], size=(width, height), rate_hz=rate_hz)
 
 
-LIVE = {}
+def _picamera(tmp_path):
+    from hw.camera.picamera import PiCamera
+
+    return PiCamera(Sensor("ov9281", 96, 64, 8, 120.0, 143.6, 10.0))
+
+
+LIVE = {"picamera (contract)": _picamera}
 if "HIPBAR_V4L2_DEVICE" in os.environ:
     LIVE["v4l2"] = _v4l2
 
@@ -75,8 +84,10 @@ ALL = {
 
 
 @pytest.fixture(params=ALL)
-def camera(request, tmp_path):
+def camera(request, tmp_path, monkeypatch):
     opener, pace = ALL[request.param]
+    pi_library.Picamera2.reset()
+    monkeypatch.setitem(sys.modules, "picamera2", pi_library.module())
     opened = opener(tmp_path, **pace)
     yield opened
     opened.close()

@@ -234,7 +234,7 @@ def a_camera_that_stays_silent_is_given_up() -> str:
 
 def what_is_asked_wrongly_is_refused() -> str:
     wrong = (
-        (0, SENSORS["imx708"], "is a ov9281"),
+        (0, SENSORS["imx708"], "its sensor is ov9281"),
         (3, SENSOR, "no such camera"),
         (0, Sensor("ov9281", 640, 400, 8, 240.0, 309.7, 0.0), "not 640x400"),
     )
