@@ -86,6 +86,8 @@ def _darken(settings: config.Settings) -> int:
         aside(f'nothing to darken: strip.kind is "{wanted.kind}"')
     elif wanted.kind in _ON_SPI and not Path(wanted.device).exists():
         aside(f"nothing to darken: there is no {wanted.device}")
+    elif wanted.kind == "shift-register" and not any(Path("/dev").glob("gpiochip*")):
+        aside("nothing to darken: there is no GPIO chip")
     else:
         import hw
 

@@ -161,6 +161,14 @@ def test_darkening_what_is_not_there_is_no_error(hipbar, tmp_path, strip, words)
     assert said.err == f"nothing to darken: {words}\n"
 
 
+@pytest.mark.skipif(any(Path("/dev").glob("gpiochip*")), reason="this machine has a GPIO chip")
+def test_darkening_single_leds_where_no_pins_are_is_no_error(hipbar, tmp_path):
+    file = tmp_path / "station.toml"
+    file.write_text('[strip]\nkind = "shift-register"\n')
+    said = hipbar("leds", "--config", file, "--dark")
+    assert (said.code, said.err) == (0, "nothing to darken: there is no GPIO chip\n")
+
+
 def test_a_bar_that_another_process_lights_is_not_touched(hipbar, tmp_path):
     device, file = tmp_path / "spidev0.0", tmp_path / "station.toml"
     device.write_bytes(b"")
