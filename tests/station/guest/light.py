@@ -18,6 +18,8 @@ from appliance.records import Shown
 from hw.strip import apa102
 
 MEASURING, FAILED, DARK, TOWARDS = "measuring", "failed", "dark", "towards NO_DATA"
+_SILENT_S = 0.15
+"""A bar that nobody has written to for so long shows what it showed, but it is another look from then on."""
 
 
 class Look(NamedTuple):
@@ -30,7 +32,7 @@ class Look(NamedTuple):
 
 
 class Looks:
-    """What the bar showed, one entry a change."""
+    """What the bar showed, one entry a change and one after every silence."""
 
     def __init__(self, settings: Settings) -> None:
         self._names = {apa102.encode(pattern(shown, settings)): shown.name for shown in Shown}
@@ -43,7 +45,7 @@ class Looks:
         for transfer in transfers:
             name = FAILED if transfer.error else self._name(transfer.data)
             last = self.seen[-1] if self.seen else None
-            if last and last.name == name:
+            if last and last.name == name and transfer.began_s - last.to_s < _SILENT_S:
                 self.seen[-1] = last._replace(to_s=transfer.ended_s, transfers=last.transfers + 1)
             else:
                 self.seen.append(Look(name, transfer.ended_s, transfer.ended_s, 1))
@@ -53,10 +55,10 @@ class Looks:
         """What the bar shows."""
         return self.seen[-1].name if self.seen else DARK
 
-    @property
-    def steady_s(self) -> float:
-        """For how long it has shown that."""
-        return self.seen[-1].to_s - self.seen[-1].from_s if self.seen else 0.0
+    def steady_s(self, now_s: float) -> float:
+        """For how long it has shown that, up to now; 0 when nobody writes to it any more."""
+        last = self.seen[-1] if self.seen else None
+        return last.to_s - last.from_s if last and now_s - last.to_s < _SILENT_S else 0.0
 
     def _name(self, data: bytes) -> str:
         known = self._names.get(data)

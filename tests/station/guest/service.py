@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,11 +72,22 @@ def standing(unit: str = UNIT) -> tuple[int, int]:
     return int(found["MainPID"]), int(found["NRestarts"])
 
 
-def tried(words: list[str], *, user: str | None = None, patience_s: float = 120.0) -> tuple[int, str]:
-    """A command run to its end, as somebody else if named: exit code and what it wrote to standard error."""
+def tried(
+    calls: Mapping[str, tuple[str, ...]], *, user: str | None = None, patience_s: float = 180.0
+) -> dict[str, tuple[int, str]]:
+    """Commands of hipbar, all at once and each to its end, as somebody else if named: exit code and standard error."""
     who = ["runuser", "-u", user, "--"] if user else []
-    done = subprocess.run([*who, *words], capture_output=True, text=True, timeout=patience_s, check=False)
-    return done.returncode, done.stderr
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    running = {
+        name: subprocess.Popen([*who, HIPBAR, *words], **silent, text=True)  # type: ignore[call-overload]
+        for name, words in calls.items()
+    }
+    try:
+        ended = {name: process.communicate(timeout=patience_s)[1] for name, process in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()
+    return {name: (running[name].returncode, told) for name, told in ended.items()}
 
 
 def settings_file(name: str, text: str) -> str:
