@@ -152,7 +152,7 @@ def test_a_failing_file_ends_the_book_but_not_the_sums() -> None:
     moment, leds = np.zeros(1, MOMENT), np.zeros((2, 3), np.uint8)
     for seq in range(3):
         keypoints = Keypoints(seq, seq / 120, np.zeros((4, 2)), np.ones(4))
-        ledger.keep(Update(seq, seq / 120, keypoints, moment[0], (), leds, Shown.NO_DATA, 0), 1e-5)
+        ledger.keep(Update(seq, seq / 120, keypoints, moment[0], (), leds, Shown.NO_DATA, 0), 1e-5, 5e-3)
     assert tally.frames == 3
     assert str(ledger.trouble) == "disk: full"
 
