@@ -113,7 +113,9 @@ def test_a_stream_that_does_not_start_again_is_told_and_given_up(pipe, live, cap
     next(frames)
     pipe.refuses = errno.EIO
     begun_s = time.monotonic()
-    with pytest.raises(CameraLost, match=r"a pipe: no frame for 2\.[5-7] s, not even after a restart") as lost:
+    with pytest.raises(
+        CameraLost, match=r"a pipe: no frame for 2\.[5-7] s, not even after a restart"
+    ) as lost:
         for _ in frames:
             pass
     assert time.monotonic() - begun_s == pytest.approx(RESTART_S + LOST_S, abs=0.35)

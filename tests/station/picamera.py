@@ -76,6 +76,8 @@ def _make(root: Path) -> None:
     pip = "python3 -m venv --system-site-packages /opt/venv && /opt/venv/bin/pip install -q --no-deps"
     with tempfile.TemporaryDirectory() as wheels:
         _do(
+            sys.executable,
+            "-m",
             "pip",
             "download",
             "-q",
