@@ -15,13 +15,9 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
-
-import cv2
-import llvmlite
-import numba
-import numpy as np
 
 from appliance import cli
 from appliance.commands.options import header_now, load_kernels, open_books
@@ -118,9 +114,11 @@ def _noted(frames: Iterable[Frame | None], write: Callable[[str], object]) -> It
 
 
 def _versions() -> str:
-    parts = {"Python": platform.python_version(), "machine": platform.machine()}
-    parts |= {module.__name__: module.__version__ for module in (np, numba, llvmlite, cv2)}
-    return ", ".join(f"{name} {version}" for name, version in parts.items())
+    parts = {platform.machine(): "", "Python": platform.python_version()}
+    parts |= {
+        name: metadata.version(name) for name in ("numpy", "numba", "llvmlite", "opencv-python-headless")
+    }
+    return ", ".join(f"{name} {version}".strip() for name, version in parts.items())
 
 
 def main(folder: Path, given: Path | None = None) -> None:
