@@ -197,20 +197,20 @@ class _Device:
         self.let_go()
 
     def newest(self, wait_s: float) -> Frame | None:
-        """Wait for buffers, keep the newest good one, give the others back."""
+        """Wait for buffers, keep the newest good one, give the others back; a bad one alone does not end the wait."""
         self.give_back()
+        until_s = time.monotonic() + wait_s
         ready = select.poll()
         ready.register(self._fd, select.POLLIN)
-        events = ready.poll(wait_s * 1e3)
-        if not events:
-            return None
-        taken = []
-        while (buffer := kernel_video.take(self._fd)) is not None:
-            taken.append(buffer)
-        if not taken:
-            time.sleep(wait_s)  # an error state is reported at once, again and again; silence then decides
-            return None
-        return self._best(taken, time.monotonic())
+        while (left_s := until_s - time.monotonic()) > 0 and ready.poll(left_s * 1e3):
+            taken = []
+            while (buffer := kernel_video.take(self._fd)) is not None:
+                taken.append(buffer)
+            if not taken:  # an error state is reported at once, again and again; silence then decides
+                time.sleep(max(0.0, until_s - time.monotonic()))
+            elif (frame := self._best(taken, time.monotonic())) is not None:
+                return frame
+        return None
 
     def give_back(self) -> None:
         """The reader is done with the last frame: the driver may fill its buffer again."""
