@@ -17,10 +17,10 @@ import click
 
 from appliance.commands.options import FILE, aside, finite
 from appliance.commands.stop import Stop
-from appliance.records import Light
 
 if TYPE_CHECKING:
     from appliance.config import Settings
+    from appliance.records import Light
     from hw.gpio_chip import Chip, Line
     from hw.panel import Panel
 
@@ -29,16 +29,16 @@ _STATES_SHARE = 0.6
 _STOPPED = 130
 
 WORDS = {
-    Light.WARMING_UP: "blinks twice a second",
-    Light.NO_CAMERA: "three short flashes, then a pause",
-    Light.NO_MARKS: "two short flashes, then a pause",
-    Light.READY: "one short flash every three seconds",
-    Light.RUNNING: "lit, with one short gap every three seconds",
-    Light.RECORDING: "lit, with two short gaps every three seconds",
-    Light.FAULT: "a second lit, a second dark",
-    Light.OFF: "dark",
+    "warming up": "blinks twice a second",
+    "no camera": "three short flashes, then a pause",
+    "no marks": "two short flashes, then a pause",
+    "ready": "one short flash every three seconds",
+    "running": "lit, with one short gap every three seconds",
+    "recording": "lit, with two short gaps every three seconds",
+    "fault": "a second lit, a second dark",
+    "off": "dark",
 }
-"""What each state looks like; a test holds the rhythms to it."""
+"""What each `Light` looks like, by its value; a test holds the rhythms to it."""
 
 _HEADER = (
     27,
@@ -141,10 +141,13 @@ def _test(settings: Settings, seconds: float, as_json: bool) -> int:
 
 def _states(stop: Stop, seconds: float) -> Iterator[Light]:
     """The state to show, again and again; says what should be seen when it changes, and when to press."""
+    from appliance.records import Light
+
+    states = [Light(value) for value in WORDS]
     began_s, now = time.monotonic(), None
     while not stop() and (over := (time.monotonic() - began_s) / seconds) < 1:
         step = int(over / _STATES_SHARE * len(WORDS))
-        light = list(WORDS)[step] if step < len(WORDS) else None
+        light = states[step] if step < len(states) else None
         if light is not now:
             aside(
                 f"{light}: {WORDS[light]}" if light else "now press the button: short, a second, five seconds"
