@@ -5,6 +5,7 @@ import time
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from hw.camera.aside import Aside, within
@@ -38,6 +39,7 @@ def test_the_first_frame_may_take_longer():
     assert patience.verdict(FIRST_S + LOST_S) is Verdict.LOST
 
 
+@examples(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.floats(0.001, 0.3), min_size=1, max_size=100))
 def test_whatever_the_steps_of_time_a_silent_stream_is_restarted_once_and_then_lost(steps):
     patience, now_s, said = Patience(0.0), 0.0, []

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from appliance.errors import CameraLost
@@ -89,6 +90,7 @@ def test_a_buffer_is_read_from_the_places_where_the_kernel_writes():
     assert kernel_video.read_buffer(bytes(raw)) == Buffer(2, 4096, MONOTONIC | START, 1234.56789, 77)
 
 
+@examples(max_examples=100, deadline=None, derandomize=True)
 @given(stamp_s=st.floats(1, 1e6), exposure_s=st.floats(0, 0.02), readout_s=st.floats(0, 0.02))
 def test_a_frames_time_is_mid_exposure_of_its_first_row(stamp_s, exposure_s, readout_s):
     start = Buffer(0, 0, MONOTONIC | START, stamp_s, 0).exposed_s(exposure_s, readout_s)
