@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and a time limit become one question that a loop asks: whether to stop."""
+"""Ctrl-C, SIGTERM, a terminal that is closed and a time limit become one question that a loop asks: whether to stop.
+
+A SIGHUP that whoever started the program had ignored (nohup) stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,10 @@ class Stop:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT and SIGTERM for as long as it lasts."""
-        before = {s: signal.signal(s, self._hear) for s in (signal.SIGINT, signal.SIGTERM)}
+        """Takes SIGINT, SIGTERM and SIGHUP for as long as it lasts."""
+        taken = [signal.SIGINT, signal.SIGTERM]
+        taken += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+        before = {s: signal.signal(s, self._hear) for s in taken}
         try:
             with contextlib.suppress(Stopped):
                 yield

@@ -108,7 +108,7 @@ def test_the_test_of_a_bar_in_the_terminal_leaves_standard_output_to_json(hipbar
     assert "0 faults; a frame took" in plain.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_test_that_is_stopped_leaves_the_bar_dark(wled, inbox, number):
     with started("leds", "--config", wled, "--test", "--seconds", 600) as process:
         while not any(inbox.recv(2048)[10:]):
