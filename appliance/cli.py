@@ -58,11 +58,19 @@ def hipbar(ctx: click.Context) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """The `hipbar` program: runs one command and ends the process with its exit code."""
+    _stand_in()
     try:
         code = _answered(words)
     except OSError as error:
         code = _unwritten(error)
     raise SystemExit(code)
+
+
+def _stand_in() -> None:
+    """Standard streams that were closed before the start lead nowhere, so that no device gets one of their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _answered(words: Sequence[str] | None) -> int:

@@ -224,6 +224,15 @@ def test_a_reader_who_goes_away_is_no_error() -> None:
     assert err == ""
 
 
+@pytest.mark.parametrize("words", [("leds", "--test", "--seconds", "0.5"), ("run", "--seconds", "0.2")])
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_standard_stream_that_is_closed_is_no_error(words: tuple[str, ...], closed: int) -> None:
+    process = started(*words, preexec_fn=lambda: os.close(closed))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in err) == (0, False)
+    assert [out, err][closed - 1] == ""
+
+
 def test_no_camera_is_a_clear_end(hipbar: Hipbar, tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text('[camera]\nsource = "v4l2"\ndevice = "/dev/none"\n[strip]\nkind = "memory"\n')
