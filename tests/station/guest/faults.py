@@ -120,6 +120,7 @@ class Bench:
         service.stop(service.FEED_UNIT)
         self.journal.close()
         self.capture.close()
+        subprocess.run(["modprobe", "-r", "camsim"], check=False)
 
 
 # ---- the faults: each strikes, waits, and mends; what it returns goes into the evidence ----
@@ -167,13 +168,17 @@ def feed_stalled_for_good(bench: Bench) -> Evidence:
 
 
 def one_bad_frame(bench: Bench) -> Evidence:
-    """One damaged frame, now and then: nobody may notice."""
+    """One damaged frame, one that is cut short and one that is lost, with good ones in between: nobody may notice."""
     struck_s = time.monotonic()
     for name in ("error_next", "short_next", "gap_next"):
         wires.set_knob("camsim", name, 1)
         wires.wait_for(lambda name=name: wires.knob("camsim", name) == 0, PATIENCE_S, name)  # type: ignore[misc]
+        enough = int(wires.camera_state()["filled"]) + 15
+        wires.wait_for(lambda: int(wires.camera_state()["filled"]) >= enough, PATIENCE_S, "good frames")  # noqa: B023
     bench.look()
-    return {"struck_s": struck_s, "mended_s": time.monotonic()}
+    mended_s = time.monotonic()
+    totals = [total for at_s, total in bench.looks.totals if struck_s <= at_s <= mended_s]
+    return {"struck_s": struck_s, "mended_s": mended_s, "totals": totals}
 
 
 def _corrupted(knob: str) -> Callable[[Bench], Evidence]:

@@ -38,12 +38,16 @@ class Looks:
         self._names = {apa102.encode(pattern(shown, settings)): shown.name for shown in Shown}
         self._names[apa102.encode(np.zeros((settings.strip.leds, 3), np.uint8))] = DARK
         self._ends = pattern(Shown.NO_DATA, settings).any(axis=1)
+        self._flags = settings.strip.leds * (0xE0 | apa102.LEVEL)
         self.seen: list[Look] = []
+        self.totals: list[tuple[float, int]] = []
+        """When each frame went out, and the sum of all its colours."""
 
     def add(self, transfers: list[Transfer]) -> None:
         """These went out."""
         for transfer in transfers:
             name = FAILED if transfer.error else self._name(transfer.data)
+            self.totals.append((transfer.ended_s, sum(transfer.data) - self._flags))
             last = self.seen[-1] if self.seen else None
             if last and last.name == name and transfer.began_s - last.to_s < _SILENT_S:
                 self.seen[-1] = last._replace(to_s=transfer.ended_s, transfers=last.transfers + 1)
