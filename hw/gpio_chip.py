@@ -18,6 +18,8 @@ from pathlib import Path
 
 import msgspec
 
+from hw.claim import process
+
 PI_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 """The header's chip on a Pi 5, a Pi 4, and those before."""
 
@@ -172,7 +174,7 @@ def holder(chip: Chip, pin: int, *, proc: Path = Path("/proc")) -> str | None:
         for file in proc.glob("[0-9]*/fdinfo/*"):
             with contextlib.suppress(OSError):
                 if _holds(file.read_text(encoding="ascii", errors="replace"), chip, inode, pin):
-                    return _process(file.parents[1])
+                    return process(file.parents[1])
     return None
 
 
@@ -193,14 +195,6 @@ def _holds(fdinfo: str, chip: Chip, inode: int, pin: int) -> bool:
 
 def _last(word: str) -> float:
     return float("inf") if word == "EOF" else int(word)
-
-
-def _process(folder: Path) -> str:
-    try:
-        name = (folder / "comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        return f"process {folder.name}"
-    return f"process {folder.name} ({name})"
 
 
 def _asked(path: str) -> Chip:

@@ -219,7 +219,8 @@ def _frame(wanted: config.Strip) -> tuple[int | None, float | None]:
 
 def _spi() -> list[dict[str, Any]]:
     """The SPI devices of this machine, whether this user may use them and who does."""
-    from hw.strip.spi import devices, holder
+    from hw.claim import holder
+    from hw.strip.spi import devices
 
     return [
         {"device": path, "permitted": os.access(path, os.R_OK | os.W_OK), "used_by": holder(path)}

@@ -13,8 +13,8 @@ import msgspec
 
 from appliance.errors import CameraLost
 from hw.camera import kernel_controls, kernel_video, pi_library
-from hw.camera.claim import holder
 from hw.camera.kernel_controls import Offer
+from hw.claim import holder
 
 _LIBCAMERAS = ("unicam", "rp1-cfe", "pispbe", "bcm2835-isp")
 """Drivers of a Pi's own camera connector: their devices are libcamera's to use."""
@@ -70,7 +70,7 @@ def _device(path: str, by_id: str) -> Device | None:
         if driver in _LIBCAMERAS:
             return Device(path, by_id, name, driver, trouble='libcamera\'s: use camera.source = "picamera"')
         user = holder(path)
-        busy = f"used by {user}" if user != "another program" else ""
+        busy = f"used by {user}" if user else ""
         return Device(path, by_id, name, driver, kernel_controls.offers(fd), busy)
     except OSError:
         return None

@@ -26,9 +26,9 @@ from pathlib import Path
 from appliance.errors import CameraLost
 from appliance.records import U8, Frame
 from hw.camera import kernel_controls, kernel_video
-from hw.camera.claim import claim, holder
 from hw.camera.kernel_video import Buffer
 from hw.camera.live import Live
+from hw.claim import claim, holder
 
 _BUFFERS = 4
 _OLDEST_S, _EARLIEST_S = 1.0, 0.002
@@ -287,7 +287,9 @@ class _Device:
 def _lost_to(device: str, error: OSError) -> CameraLost:
     """The kernel's answer in words."""
     if error.errno == errno.EBUSY:
-        return CameraLost(f"{device}: busy: used by {holder(device)}", fix="stop it, then start again")
+        return CameraLost(
+            f"{device}: busy: used by {holder(device) or 'another program'}", fix="stop it, then start again"
+        )
     what, fix = _REMEDY.get(
         error.errno or 0, (error.strerror or str(error), "unplug the camera and plug it in again")
     )

@@ -14,6 +14,7 @@ import struct
 from pathlib import Path
 
 from appliance.errors import StripLost
+from hw.claim import claim, holder
 from hw.strip.wired import FilePort
 
 WR_MODE, WR_BITS, WR_SPEED = 0x40016B01, 0x40016B03, 0x40046B04
@@ -46,7 +47,7 @@ class Spi:
         """Lock the device, then set it up."""
         fd = os.open(self.name, os.O_RDWR | os.O_CLOEXEC)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            claim(fd)
             fcntl.ioctl(fd, WR_MODE, b"\x00")
             fcntl.ioctl(fd, WR_BITS, b"\x08")
             fcntl.ioctl(fd, WR_SPEED, struct.pack("=I", self._speed_hz))
@@ -60,7 +61,7 @@ class Spi:
     def refusal(self, error: OSError) -> StripLost:
         """What went wrong with this device, and what to do."""
         number = error.errno or 0
-        if number == errno.EWOULDBLOCK:
+        if number == errno.EBUSY:
             return StripLost(
                 f"{self.name}: busy: used by {holder(self.name) or 'another process'}",
                 fix="stop that one first; only one program can light the bar",
@@ -87,26 +88,6 @@ def buffer_bytes() -> int:
         return int(_BUFFER.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return _USUAL_BUFFER
-
-
-def holder(device: str) -> str | None:
-    """Who has locked a file: "process 123 (hipbar)", or None when nobody is found."""
-    try:
-        about = os.stat(device)  # noqa: PTH116 (device numbers)
-        locks = Path("/proc/locks").read_text(encoding="ascii")
-    except OSError:
-        return None
-    file = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x}:{about.st_ino}"
-    pids = [
-        words[4] for line in locks.splitlines() if (words := line.split())[1] == "FLOCK" and file in words
-    ]
-    if not pids:
-        return None
-    try:
-        name = Path(f"/proc/{pids[0]}/comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        return f"process {pids[0]}"
-    return f"process {pids[0]} ({name})"
 
 
 def _missing() -> str:

@@ -1,7 +1,6 @@
 """SPI devices: what is missing, not permitted or in use is refused with a remedy, before anything is set or lit."""
 
 import errno
-import fcntl
 import os
 import subprocess
 import sys
@@ -91,17 +90,6 @@ def test_the_second_station_is_refused_and_told_who_the_first_is(tmp_path):
         assert f"busy: used by process {first.pid} ({name})" in str(refused)
         first.stdin.close()
     assert "not an SPI device" in str(_refused(file))  # free again
-
-
-def test_nobody_holds_a_file_that_is_not_locked(tmp_path):
-    file = tmp_path / "file"
-    file.write_bytes(b"")
-    assert spi.holder(str(file)) is None
-    assert spi.holder(str(tmp_path / "missing")) is None
-    fd = os.open(file, os.O_RDWR)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    assert f"process {os.getpid()} " in spi.holder(str(file))
-    os.close(fd)
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,29 @@ def claim(fd: int) -> None:
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from None
 
 
-def holder(device: str) -> str:
-    """Who uses a device, as "process 123 (hipbar)"; "another program" when that can't be seen."""
+def holder(device: str) -> str | None:
+    """Who uses a device, as "process 123 (hipbar)"; None when nobody does, or it can't be seen."""
     with contextlib.suppress(OSError):
         wanted = Path(device).stat()
         pid = _locker(wanted) or _opener(wanted)
         if pid:
-            return f"process {pid} ({_name(pid)})"
-    return "another program"
+            return process(Path(f"/proc/{pid}"))
+    return None
+
+
+def process(folder: Path) -> str:
+    """The process of a folder in /proc, in words; a station by its own name."""
+    words = _read(folder / "cmdline").split("\0")
+    ours = any(Path(w).name == "hipbar" or w == "appliance.cli" for w in words)
+    return f"process {folder.name} ({'hipbar' if ours else _read(folder / 'comm').strip() or 'gone'})"
+
+
+def _read(file: Path) -> str:
+    """A file of /proc; empty when the process has gone or may not be seen."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _locker(wanted: os.stat_result) -> int:
@@ -54,13 +69,3 @@ def _opener(wanted: os.stat_result) -> int:
                     if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
                         return int(entry.name)
     return 0
-
-
-def _name(pid: int) -> str:
-    """What the process is called; a Python program by its script."""
-    with contextlib.suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        if any(Path(w).name == "hipbar" or w == "appliance.cli" for w in words):
-            return "hipbar"
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    return "gone"
