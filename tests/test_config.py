@@ -103,6 +103,12 @@ def test_what_is_written_is_what_is_in_force(zero_deg: float, steps: int, swap: 
         ("[camera]\nsource = 'video'\n", "without camera.file", "camera.file"),
         ("[feedback\n", "not TOML", "hipbar config show"),
         ("[feedback]\nmode = 'live'\nmode = 'box'\n", "not TOML", ""),
+        ("[camera]\ndevice = '/dev/a\\u0000b'\n".replace("'", '"'), "camera.device", "u0000"),
+        ("[camera]\ndevice = ''\n", "camera.device", "hipbar config show"),
+        ("[strip]\ndevice = ''\n", "strip.device", "hipbar config show"),
+        ("[strip]\npieces = [[0, 99999999999]]\n", "strip.pieces", "hipbar config show"),
+        ("[strip]\npieces = [[-1, 3]]\n", "strip.pieces", "hipbar config show"),
+        (f"x = {'[' * 9999}{']' * 9999}\n", "brackets", "hipbar config show"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_to_do(text: str, what: str, fix: str) -> None:
@@ -210,6 +216,10 @@ def test_without_a_pi_camera_the_sensor_says_nothing() -> None:
         ('[camera]\nsource = "picamera"\nwidth_px = 640', "camera.width_px"),
         ('[camera]\nsource = "picamera"\nrate_hz = 500', "camera.rate_hz"),
         ('[camera]\nsource = "picamera"\nexposure_us = 0', "camera.exposure_us"),
+        ('[camera]\nsource = "picamera"\nexposure_us = 9000', "camera.exposure_us"),
+        ('[camera]\nsource = "picamera"\nsensor = "imx219"\nexposure_us = 5000', "camera.exposure_us"),
+        ('[camera]\nsource = "picamera"\nsensor = "imx708"\nrow_us = 10', "camera.row_us"),
+        ('[strip]\nkind = "shift-register"\nleds = 16\ncurrent_cap_ma = 75', "strip.current_cap_ma"),
         ('[strip]\nkind = "wled"', "strip.host"),
         ("[strip]\nleds = 100\ncurrent_cap_ma = 90", "dark LEDs"),
         ("[strip]\nleds = 8\npieces = [[0, 3], [5, 7]]", "strip.pieces"),

@@ -52,6 +52,10 @@ def parse(text: str, origin: str = "settings") -> Settings:
         raise SettingsError(
             f"{origin}: not TOML: {error}", fix="mend that line, or start from `hipbar config show`"
         ) from None
+    except RecursionError:
+        raise SettingsError(
+            f"{origin}: brackets in brackets without end", fix="start from `hipbar config show`"
+        ) from None
     try:
         settings = _with_sensor(msgspec.convert(table, Settings), table.get("camera", {}), origin)
     except msgspec.ValidationError as error:

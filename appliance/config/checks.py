@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from appliance.config.sections import Settings, Strip
+from appliance.config.sections import Camera, Settings, Strip
 from appliance.errors import SettingsError
 
 _SPI_PINS = range(7, 12)  # BCM: CE1, CE0, MISO, MOSI, SCLK of SPI0
@@ -39,6 +39,8 @@ def check(s: Settings, origin: str) -> None:
     for key, value, *_ in entries(s):
         if isinstance(value, float) and not math.isfinite(value):
             raise SettingsError(f"{origin}: {key}: {value} is not a number", fix="give a finite number")
+        if isinstance(value, str) and "\0" in value:
+            raise SettingsError(f"{origin}: {key} holds a zero character", fix="leave \\u0000 out")
     posed = (
         s.lens.pitch_deg or s.lens.yaw_deg or s.lens.k1 or s.lens.k2 or s.lens.k3 or s.lens.p1 or s.lens.p2
     )
@@ -51,17 +53,35 @@ def check(s: Settings, origin: str) -> None:
         raise SettingsError(
             f"{origin}: sight.min_dot_px is not below sight.max_dot_px", fix="swap or mend them"
         )
-    if s.camera.source == "video" and not s.camera.file:
+    _check_camera(s.camera, origin)
+    _check_strip(s.strip, origin)
+    _check_pins(s, origin)
+
+
+def _check_camera(camera: Camera, origin: str) -> None:
+    """Whether the source is named, and a Pi camera's exposure and read-out fit between two frames."""
+    if camera.source == "video" and not camera.file:
         raise SettingsError(
             f'{origin}: camera.source is "video" without camera.file', fix="name the file in camera.file"
         )
-    if s.camera.source == "picamera" and not s.camera.exposure_us:
+    if camera.source != "picamera":
+        return
+    if not camera.exposure_us:
         raise SettingsError(
             f"{origin}: camera.exposure_us = 0: a Pi camera's exposure is fixed",
             fix="give it in microseconds, for example 1500",
         )
-    _check_strip(s.strip, origin)
-    _check_pins(s, origin)
+    frame_us = 1e6 / camera.rate_hz
+    for key, takes_us in (
+        ("exposure_us", camera.exposure_us),
+        ("row_us", camera.row_us * camera.height_px),
+    ):
+        if takes_us >= frame_us:
+            raise SettingsError(
+                f"{origin}: camera.{key} = {getattr(camera, key):g} takes {takes_us:,.0f} us of a frame,"
+                f" and at {camera.rate_hz:g} frames/s there is one every {frame_us:,.0f} us",
+                fix=f"lower camera.{key} or camera.rate_hz",
+            )
 
 
 def _check_strip(strip: Strip, origin: str) -> None:
@@ -76,6 +96,12 @@ def _check_strip(strip: Strip, origin: str) -> None:
             f"{origin}: strip.current_cap_ma = {strip.current_cap_ma:g}, but {strip.leds} dark LEDs alone"
             f" draw {dark_ma:g} mA",
             fix="raise strip.current_cap_ma, or lower strip.idle_ma to what was measured",
+        )
+    if strip.kind == "shift-register" and dark_ma + strip.led_ma > strip.current_cap_ma:
+        raise SettingsError(
+            f"{origin}: strip.current_cap_ma = {strip.current_cap_ma:g} leaves less than"
+            f" the {strip.led_ma:g} mA of one LED",
+            fix="raise strip.current_cap_ma, or lower strip.led_ma to what was measured",
         )
     wired = [k for first, last in strip.pieces for k in range(min(first, last), max(first, last) + 1)]
     if strip.pieces and sorted(wired) != list(range(strip.leds)):

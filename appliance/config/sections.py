@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+_Led = Annotated[int, Meta(ge=0, le=299)]
+
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the file; a key that nobody knows is an error."""
@@ -33,7 +35,9 @@ class Camera(_Section, frozen=True):
     number: Annotated[
         int, Meta(ge=0, le=3, description="picamera: which camera, as `hipbar camera --list` counts")
     ] = 0
-    device: Annotated[str, Meta(description="v4l2: the device, best as /dev/v4l/by-id/...")] = "/dev/video0"
+    device: Annotated[str, Meta(min_length=1, description="v4l2: the device, best as /dev/v4l/by-id/...")] = (
+        "/dev/video0"
+    )
     file: Annotated[str, Meta(description="video: the file to play")] = ""
     runner: Annotated[
         str, Meta(description="virtual: which recorded runner (hipbar demo --help lists them)")
@@ -178,13 +182,15 @@ class Strip(_Section, frozen=True):
     ] = "auto"
     reversed: Annotated[bool, Meta(description="the wire starts at the bar's right end")] = False
     pieces: Annotated[
-        tuple[tuple[int, int], ...],
+        tuple[tuple[_Led, _Led], ...],
         Meta(
             max_length=8,
             description="a bar in pieces: first and last LED of each from the left, in wire order; [] = one piece",
         ),
     ] = ()
-    device: Annotated[str, Meta(description="apa102, ws2812: the SPI device")] = "/dev/spidev0.0"
+    device: Annotated[str, Meta(min_length=1, description="apa102, ws2812: the SPI device")] = (
+        "/dev/spidev0.0"
+    )
     speed_mhz: Annotated[float, Meta(ge=0.1, le=32, description="apa102: clock of the SPI bus")] = 8.0
     host: Annotated[str, Meta(description="wled: name or address of the controller")] = ""
     port: Annotated[int, Meta(ge=1, le=65535, description="wled: its DDP port (UDP)")] = 4048
