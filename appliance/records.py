@@ -23,8 +23,8 @@ MARKS = ("pelvis_left", "pelvis_right", "left_heel", "right_heel")
 STALE_S = 0.1
 """Nothing measured longer ago than this is ever shown as live."""
 
-LOOK_S = 0.05
-"""A live camera that has no frame says so at least this often."""
+LOOK_S = 0.02
+"""A live camera that has fallen silent says so at least this often."""
 
 
 class Side(StrEnum):

@@ -42,6 +42,7 @@ _FALLING, _EXTREME, _RISE, _NOW = (
 )  # of a guard row: three times of rises from _RISE on, oldest first
 
 STALE_S = 0.1
+_LOOK_S = 0.02
 _HOLD_S = 0.06  # from here to STALE_S an unrefreshed figure gives way to "no data"
 _STEP_STALE_S = 1.5  # four steps of a slow runner
 _RETURN = 0.9  # hysteresis: a side is back inside the band below this share of it
@@ -78,12 +79,25 @@ def _share(elapsed_s: float, span_s: float) -> float:
     return elapsed_s / span_s if span_s > 0.0 else 2.0
 
 
-@kernel(types.int64(_READ_F8, _READ_I8, types.int64, types.float64, _RULES), inner=True)
-def _chosen(moments: np.ndarray, counts: np.ndarray, k: int, now_s: float, rules: np.ndarray) -> int:
+@kernel(types.float64(types.float64, types.float64, types.float64), inner=True)
+def _age(seen_s: float, now_s: float, elapsed_s: float) -> float:
+    """How old a figure will be when the light can next change; infinite when it was never measured.
+
+    What this row measured is fresh. Anything older stands until the next row, which is taken to come as soon as this
+    one did, but after `_LOOK_S` at most: a camera that has fallen silent is asked again that often.
+    """
+    if not seen_s <= now_s:
+        return math.inf
+    return now_s - seen_s + min(elapsed_s, _LOOK_S) if seen_s < now_s else 0.0
+
+
+@kernel(types.int64(_READ_F8, _READ_I8, types.int64, types.float64, types.float64, _RULES), inner=True)
+def _chosen(
+    moments: np.ndarray, counts: np.ndarray, k: int, now_s: float, age_s: float, rules: np.ndarray
+) -> int:
     """What row `k` allows to be shown at `now_s`: a value of Shown."""
     mode = rules[MODE]
-    seen_s = moments[k, _SEEN]
-    if counts[k, _POSTURE] == _UNSEEN or not (seen_s <= now_s and now_s - seen_s < STALE_S):
+    if counts[k, _POSTURE] == _UNSEEN or age_s >= STALE_S:
         return _NO_DATA
     if mode in (DARK, LIVE):
         lost = mode == LIVE and math.isnan(moments[k, _LEVEL])
@@ -329,8 +343,8 @@ def light(
             elapsed_s = t_s - state[_BAR, _CLOCK]
             state[_BAR, _CLOCK] = t_s
         now_s = state[_BAR, _CLOCK]
-        chosen = _chosen(moments, counts, k, now_s, rules)
-        age_s = now_s - moments[k, _SEEN] if moments[k, _SEEN] <= now_s else math.inf
+        age_s = _age(moments[k, _SEEN], now_s, elapsed_s)
+        chosen = _chosen(moments, counts, k, now_s, age_s, rules)
         held = state[_FADE, _MEASURED] > 0.0
         _fade(state, chosen, age_s, elapsed_s, rules[FADE_S])
         if chosen == _MEASURED:

@@ -17,7 +17,7 @@ import numpy as np
 from appliance.config import Settings
 from appliance.errors import OutputError
 from appliance.pipeline import Pipeline
-from appliance.records import LOOK_S, U8, Frame, Update
+from appliance.records import U8, Frame, Update
 from appliance.station.books import Book, Chunk, Gathering
 from appliance.station.post import Post
 from appliance.station.tally import Delays, Tally
@@ -107,7 +107,7 @@ def watch(camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, post
             break
         if frame is None:
             now_s = camera.now_s()
-            strip.show(pipeline.idle(now_s + LOOK_S)[0])  # what would be stale at the next look goes now
+            strip.show(pipeline.idle(now_s)[0])
             post.silent(now_s)
             continue
         began_s = time.perf_counter()

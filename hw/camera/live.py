@@ -1,6 +1,6 @@
-"""A device that can stall, be pulled out and come back becomes an even stream: a frame or None, at least every 50 ms.
+"""A device that can stall, be pulled out and come back becomes an even stream: a frame, or None after 50 ms at most.
 
-Seconds on the monotonic clock. What may take long (starting a stream anew, opening a device again) runs aside, and
+While nothing comes None follows every 20 ms, so that the light goes out step by step. Seconds on the monotonic clock. What may take long (starting a stream anew, opening a device again) runs aside, and
 None goes on meanwhile. Every event is a line on the logger "hipbar.camera".
 Refuses to wait for ever: `CameraLost` after the times in `hw.camera.patience`, whatever the device does.
 """
@@ -15,13 +15,16 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from appliance.errors import CameraLost
-from appliance.records import Frame
+from appliance.records import LOOK_S, Frame
 from hw.camera import LONGEST_WAIT_S
 from hw.camera.aside import Aside
 from hw.camera.patience import Absence, Patience, Verdict
 
 WAIT_S = LONGEST_WAIT_S - 0.005
-"""So long at most one look for a frame takes."""
+"""So long at most the first look for a frame takes."""
+
+AGAIN_S = LOOK_S - 0.005
+"""So long at most each further look takes, while nothing comes."""
 
 GONE = frozenset({errno.ENODEV, errno.ENXIO})
 """What the kernel answers for a device that has been pulled out."""
@@ -62,7 +65,7 @@ class Live:
         self._patience = Patience(self._last_s)
         self._absence: Absence | None = None
         self._job: Aside[None] | None = None
-        self._troubled = False
+        self._troubled, self._wait_s = False, WAIT_S
         self.restarts = 0
 
     def frames(self) -> Iterator[Frame | None]:
@@ -71,7 +74,9 @@ class Live:
         self._patience.opened(self._last_s)
         try:
             while self._device.is_open:
-                yield self._one()
+                frame = self._one()
+                self._wait_s = WAIT_S if frame is not None else AGAIN_S
+                yield frame
         finally:
             if self._job is None:
                 with contextlib.suppress(OSError):  # a device that is gone has nothing to get back
@@ -88,7 +93,7 @@ class Live:
             self._look(self._absence)
             return None
         try:
-            frame = self._device.newest(WAIT_S)
+            frame = self._device.newest(self._wait_s)
         except OSError as error:
             if error.errno not in GONE:
                 raise
@@ -111,7 +116,7 @@ class Live:
         """Whether nothing runs aside; what has ended is looked at, what takes too long ends the camera."""
         if self._job is None:
             return True
-        if not self._job.ended(WAIT_S):
+        if not self._job.ended(self._wait_s):
             self._bear(time.monotonic())
             return False
         job, self._job = self._job, None
@@ -168,7 +173,7 @@ class Live:
         if absence.due(now_s):
             self._job = Aside(self._device.open)
         else:
-            time.sleep(WAIT_S)
+            time.sleep(self._wait_s)
 
     def _check_absence(self, absence: Absence, now_s: float) -> None:
         if absence.over(now_s):

@@ -19,7 +19,7 @@ from appliance.config import Settings
 from appliance.feedback.bar import Feedback
 from appliance.feedback.patterns import top_byte
 from appliance.kernels import light as kernels
-from appliance.records import MOMENT, STALE_S, Posture, Shown
+from appliance.records import LOOK_S, MOMENT, STALE_S, Posture, Shown
 
 
 @given(any_settings(), any_moments(60))
@@ -101,6 +101,7 @@ def test_the_kernel_reads_the_words_that_records_define() -> None:
     assert {name: places[name] for name in read} == read
     assert (kernels._UNSEEN, kernels._STILL) == (Posture.UNSEEN, Posture.STANDING)
     assert kernels.STALE_S == STALE_S
+    assert kernels._LOOK_S == LOOK_S
     names = ("_OFF", "_MEASURED", "_NO_DATA", "_UNSURE", "_WARMING", "_STANDING")
     assert [getattr(kernels, name) for name in names] == list(Shown)
 

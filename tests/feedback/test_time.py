@@ -60,6 +60,21 @@ def test_no_data_is_complete_100_ms_after_the_last_measured_frame(mode: str, fad
     assert (leds == pattern(Shown.NO_DATA, chosen)).all()
 
 
+@pytest.mark.parametrize("rate_hz", [60, 120, 240])
+def test_light_that_would_be_stale_before_the_next_frame_is_gone_already(rate_hz: int) -> None:
+    chosen = settings()
+    rows = running(30, difference_deg=7.0)
+    rows["t_s"] = 100.0 + np.arange(30) / rate_hz
+    rows["seen_s"] = np.minimum(rows["t_s"], rows["t_s"][5])  # from here on frames without a pelvis
+    leds, shown = Feedback(chosen).light(rows)
+    until_s = rows["t_s"] + 1 / rate_hz - rows["seen_s"]
+    late = (np.arange(30) > 5) & (until_s >= STALE_S)
+    assert late.any()
+    assert (shown[late] == Shown.NO_DATA).all()
+    assert within(leds[late], chosen)
+    assert (shown[(until_s < 0.06) & (np.arange(30) <= 5)] != Shown.NO_DATA).all()
+
+
 def test_before_the_first_frame_the_bar_says_no_data() -> None:
     leds, shown = Feedback(settings()).idle(5.0)
     assert shown == Shown.NO_DATA

@@ -94,6 +94,8 @@ class Twin:
             elapsed_s, self.clock_s = t_s - self.clock_s, t_s
         seen_s = float(moment["seen_s"])
         age_s = self.clock_s - seen_s if seen_s <= self.clock_s else math.inf
+        if age_s > 0:
+            age_s += min(elapsed_s, 0.02)  # it stands until the next row
         if math.isnan(age_s):
             age_s = math.inf
         shown = self.choose(moment, age_s)
