@@ -1,7 +1,8 @@
 """A device that can stall, be pulled out and come back becomes an even stream: a frame, or None after 50 ms at most.
 
-While nothing comes None follows every 20 ms, so that the light goes out step by step. Seconds on the monotonic clock. What may take long (starting a stream anew, opening a device again) runs aside, and
-None goes on meanwhile. Every event is a line on the logger "hipbar.camera".
+While nothing comes None follows every 20 ms, so that the light goes out step by step. Seconds on the monotonic clock.
+What may take long (starting a stream anew, opening a device again) runs aside, and None goes on meanwhile. Every event
+is a line on the logger "hipbar.camera".
 Refuses to wait for ever: `CameraLost` after the times in `hw.camera.patience`, whatever the device does.
 """
 
@@ -87,7 +88,8 @@ class Live:
         return self._job is None or self._job.ended(_CLOSING_S)
 
     def _one(self) -> Frame | None:
-        if not self._idle():
+        if self._job is not None:
+            self._wait_for(self._job)
             return None
         if self._absence is not None:
             self._look(self._absence)
@@ -112,25 +114,22 @@ class Live:
             _log.info("%s: frames again after %.1f s", self._name, now_s - self._last_s)
         self._last_s, self._troubled = now_s, False
 
-    def _idle(self) -> bool:
-        """Whether nothing runs aside; what has ended is looked at, what takes too long ends the camera."""
-        if self._job is None:
-            return True
-        if not self._job.ended(self._wait_s):
+    def _wait_for(self, job: Aside[None]) -> None:
+        """Look at what runs aside: when it has ended at its outcome; what takes too long ends the camera."""
+        if not job.ended(self._wait_s):
             self._bear(time.monotonic())
-            return False
-        job, self._job = self._job, None
+            return
+        self._job = None
         try:
             job.result()
         except OSError as error:
             self._failed(error)
         else:
             self._worked()
-        return True
 
     def _worked(self) -> None:
         if self._absence is not None:
-            _log.info("%s: plugged in again", self._name)
+            _log.log(self._level, "%s: plugged in again", self._name)
             self._absence = None
             self._patience.opened(time.monotonic())
 
