@@ -18,7 +18,7 @@ from typing import Protocol
 from appliance.errors import CameraLost
 from appliance.records import LOOK_S, Frame
 from hw.camera import LONGEST_WAIT_S
-from hw.camera.aside import Aside
+from hw.camera.aside import Aside, within
 from hw.camera.patience import Absence, Patience, Verdict
 
 WAIT_S = LONGEST_WAIT_S - 0.005
@@ -47,6 +47,9 @@ class Device(Protocol):
     def give_back(self) -> None:
         """The reader is done with the last frame."""
 
+    def close(self) -> None:
+        """Stop the stream and let go of the device; may hang."""
+
     def restart(self) -> None:
         """Stop the stream and start it again; may take long, may hang."""
 
@@ -65,6 +68,8 @@ class Live:
         self._last_s = time.monotonic()
         self._patience = Patience(self._last_s)
         self._absence: Absence | None = None
+        self._away_s: float | None = None  # since when; being plugged in without a frame does not end it
+        self._told_back = False
         self._job: Aside[None] | None = None
         self._troubled, self._wait_s = False, WAIT_S
         self.restarts = 0
@@ -86,6 +91,14 @@ class Live:
     def settle(self) -> bool:
         """Before closing: wait a moment for what runs aside; whether nothing does any more."""
         return self._job is None or self._job.ended(_CLOSING_S)
+
+    def shut(self) -> None:
+        """Close the device; one that does not answer is left as it is."""
+        if self.settle():
+            with contextlib.suppress(TimeoutError):
+                within(_CLOSING_S, self._device.close)
+                return
+        _log.warning("%s: does not answer: left as it is", self._name)
 
     def _one(self) -> Frame | None:
         if self._job is not None:
@@ -113,6 +126,7 @@ class Live:
         if self._troubled:
             _log.info("%s: frames again after %.1f s", self._name, now_s - self._last_s)
         self._last_s, self._troubled = now_s, False
+        self._away_s, self._told_back = None, False
 
     def _wait_for(self, job: Aside[None]) -> None:
         """Look at what runs aside: when it has ended at its outcome; what takes too long ends the camera."""
@@ -129,7 +143,9 @@ class Live:
 
     def _worked(self) -> None:
         if self._absence is not None:
-            _log.log(self._level, "%s: plugged in again", self._name)
+            if not self._told_back:
+                _log.info("%s: plugged in again", self._name)
+            self._told_back = True
             self._absence = None
             self._patience.opened(time.monotonic())
 
@@ -160,10 +176,13 @@ class Live:
         self._job = Aside(self._device.restart)
 
     def _gone(self) -> None:
-        _log.warning("%s: pulled out: looking for it for 30 s", self._name)
+        now_s = time.monotonic()
+        if self._away_s is None:
+            _log.warning("%s: pulled out: looking for it for 30 s", self._name)
+            self._away_s = now_s
         self._device.let_go()
         self._troubled = True
-        self._absence = Absence(time.monotonic())
+        self._absence = Absence(now_s, self._away_s)
 
     def _look(self, absence: Absence) -> None:
         """Look for the device when it is time to."""

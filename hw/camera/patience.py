@@ -58,10 +58,14 @@ class Patience:
 
 
 class Absence:
-    """When to look for an unplugged device again, and when to stop looking."""
+    """When to look for an unplugged device again, and when to stop looking.
 
-    def __init__(self, now_s: float) -> None:
-        self._since_s = self._looked_s = now_s
+    `since_s` : since when it has been away, if that is longer than since `now_s`.
+    """
+
+    def __init__(self, now_s: float, since_s: float | None = None) -> None:
+        self._since_s = now_s if since_s is None else since_s
+        self._looked_s = now_s
 
     def lasted_s(self, now_s: float) -> float:
         """For how long the device has been away."""

@@ -105,9 +105,9 @@ class V4l2Camera:
         return time.monotonic()
 
     def close(self) -> None:
-        """Stop the stream and let go of the device."""
-        self._live.settle()
-        self._device.close()
+        """Stop the stream and let go of the device, unless that hangs."""
+        self._device.is_open = False
+        self._live.shut()
 
     def frames(self) -> Iterator[Frame | None]:
         """The newest frame again and again, None when none came for a while."""
@@ -134,6 +134,7 @@ class _Device:
         self.rate_hz = rate_hz
         self.lost = 0
         self.stamped_by = "driver"
+        self._told_stamps = False
         self._names = "", ""
 
     def about(self) -> dict[str, str | float | int]:
@@ -172,6 +173,8 @@ class _Device:
             self.layout = before
             self.let_go()
             raise
+        if not self.is_open:  # it took so long that nobody waits for it any more
+            self.close()
 
     def restart(self) -> None:
         """Stop the stream and start it again; the buffers stay."""
@@ -256,9 +259,9 @@ class _Device:
         if t_s is not None and -_EARLIEST_S < arrival_s - t_s < _OLDEST_S:
             self.stamped_by = "driver"
             return t_s
-        if self.stamped_by == "driver":
+        if not self._told_stamps:  # once: stamps that are at times true would fill the log
             _log.warning("%s: the driver's frame times can't be used: stamped by arrival", self.path)
-        self.stamped_by = "arrival"
+        self.stamped_by, self._told_stamps = "arrival", True
         return arrival_s - readout_s - self._exposure_s / 2
 
     def _exposed(self) -> float:

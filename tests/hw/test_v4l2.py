@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from appliance.errors import CameraLost
 from hw.camera import kernel_controls, kernel_video
 from hw.camera.kernel_video import Buffer, Layout
-from hw.camera.v4l2 import V4l2Camera
+from hw.camera.v4l2 import V4l2Camera, _Device
 
 MONOTONIC, COPIED, START = 0x2000, 0x4000, 0x10000
 
@@ -148,3 +148,11 @@ def test_jpeg_buffers_are_decoded_and_broken_ones_dropped():
     assert layout.luma(jpeg[: len(jpeg) // 2], len(jpeg) // 2) is None  # cut off in the middle
     assert layout.luma(bytes(500), 500) is None
     assert Layout("MJPG", 64, 24, 0).luma(jpeg, len(jpeg)) is None
+
+
+def test_stamps_that_are_true_only_at_times_are_told_once(caplog):
+    device = _Device("/dev/video9", (64, 48), 60.0, 0.0, 0.0)
+    for k in range(50):
+        stamp_s = 100.0 + k / 60 - (0.01 if k % 2 else 5.0)
+        device._stamp(Buffer(index=0, used=0, flags=MONOTONIC, stamp_s=stamp_s, seq=k), 100.0 + k / 60)
+    assert len(caplog.messages) == 1
