@@ -44,15 +44,18 @@ class Rig:
         return self._camera
 
     def close(self) -> None:
-        """Lets go of the camera, puts the status light out and leaves the strip dark, even when one complains."""
+        """Leaves the strip dark, puts the status light out and lets go of the camera, even when one complains.
+
+        In this order: a camera may take seconds, in which the bar would go on showing what is over.
+        """
         try:
-            if self._camera:
-                self._camera.close()
+            self.strip.close()
         finally:
             try:
                 self.panel.close()
             finally:
-                self.strip.close()
+                if self._camera:
+                    self._camera.close()
 
 
 def open_rig(settings: config.Settings) -> Rig:

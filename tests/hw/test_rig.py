@@ -48,6 +48,18 @@ def test_a_rig_shows_what_it_is_given_and_goes_dark():
     assert [f for f in camera.frames() if f is not None] == [], "closed with the rig"
 
 
+def test_the_bar_is_dark_before_a_camera_that_takes_its_time_is_let_go():
+    class Slow:
+        def close(self):
+            self.bar = rig.strip.frames[-1].copy()
+
+    rig = open_rig(_settings('[strip]\nkind = "memory"\nleds = 5\n'))
+    rig.strip.show(np.full((5, 3), 9, np.uint8))
+    rig._camera = camera = Slow()
+    rig.close()
+    assert not camera.bar.any()
+
+
 def test_without_a_panel_the_rig_stands_and_says_so():
     text = '[strip]\nkind = "memory"\n[panel]\nkind = "gpio"\n[gpio]\nchip = "no-such-chip"\n'
     with closing(open_rig(_settings(text))) as rig:
