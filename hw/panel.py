@@ -49,6 +49,7 @@ STAYS_S = 1.0
 """A state is shown for at least so long, or what flickers between two states could not be read."""
 
 _RISE_S = 0.35  # between two rises of the light: three in any second
+_CLOSING_S = 1.0
 _ANSWER_S = 0.3  # dark, before the light says that a press is a long one
 
 log = logging.getLogger("hipbar.panel")
@@ -211,10 +212,13 @@ class GpioPanel:
         self._desk.lamp.say(state, time.monotonic())
 
     def close(self) -> None:
-        """Light off, pins let go."""
+        """Light off, pins let go; pins that hang are left behind."""
         atexit.unregister(self._leave)
         self._ended.set()
-        self._thread.join()
+        self._thread.join(_CLOSING_S)
+        if self._thread.is_alive():
+            log.warning("the panel does not answer: left as it is")
+            return
         if self._light_pin >= 0 and self._lit:
             self._lit = False
             self._tried(lambda: self._wires.write(self._light_pin, False))

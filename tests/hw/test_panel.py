@@ -317,6 +317,25 @@ def test_a_button_that_is_held_at_start_is_told(header, caplog):
     assert caplog.messages == ["the button is held, or stuck: it counts once it has been let go"]
 
 
+def test_a_pin_that_hangs_does_not_keep_the_panel_from_closing(caplog):
+    class Stuck:
+        entered, goes_on = threading.Event(), threading.Event()
+
+        def read(self, pin):
+            self.entered.set()
+            self.goes_on.wait()
+            return True
+
+    wires = Stuck()
+    panel = GpioPanel(wires, USUAL)
+    assert wires.entered.wait(5.0)
+    with caplog.at_level(logging.WARNING, "hipbar.panel"):
+        panel.close()
+    assert caplog.messages == ["the panel does not answer: left as it is"]
+    wires.goes_on.set()
+    panel._thread.join(5.0)
+
+
 def test_a_failing_pin_is_told_once_and_stops_nothing(header, caplog):
     with caplog.at_level(logging.WARNING, "hipbar.panel"):
         panel = _opened(header)
