@@ -18,6 +18,8 @@ from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 _log = logging.getLogger(__name__)
+_troubles: list[str] = []
+"""The kernels that the cache did not have and could not keep."""
 
 
 def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
@@ -33,9 +35,9 @@ def kernel(signature: Any, *, inner: bool = False) -> Callable[[F], F]:
         except Exception as error:
             # "no locator available", a full disk, a read-only cache folder, or a file that a power cut left damaged,
             # which raises whatever its bytes say: compile for this run alone. A kernel's own defect is raised again.
-            _log.warning(
-                "kernel cache unusable (%s): compiling %s for this run only", error, function.__name__
-            )
+            if not _troubles:  # one for all kernels: there are eighty
+                _log.warning("kernel cache unusable (%s): compiling for this run only", error)
+            _troubles.append(function.__name__)
             return cast(F, numba.njit(signature, **options)(function))
 
     return compiled
