@@ -30,7 +30,7 @@ class Row(msgspec.Struct, frozen=True):
 @click.command(name="board")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True),
     default=".",
     show_default="here",
     help="A folder on the disk to look at.",

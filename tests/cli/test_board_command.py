@@ -101,3 +101,9 @@ def test_a_process_that_is_not_there_is_refused(hipbar):
     assert done.code == 1
     assert "there is no process" in done.err
     assert "pgrep" in done.err
+
+
+def test_a_folder_that_is_not_there_is_refused(hipbar, tmp_path):
+    done = hipbar("board", "--data", tmp_path / "nowhere")
+    assert done.code == 2
+    assert "does not exist" in done.err
