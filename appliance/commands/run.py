@@ -81,8 +81,8 @@ class _Visit:
         self._told: list[str] = []
 
     def light(self, rig: Rig) -> None:
-        """Loads what is compiled, opens the camera and runs; what is lost leaves "no data" on the bar for a moment."""
-        from appliance.errors import HipbarError, OutputError
+        """Loads what is compiled, opens the camera and runs; what is lost is shown for a moment, where light is left."""
+        from appliance.errors import HipbarError, OutputError, StripLost
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Shown
 
@@ -92,11 +92,11 @@ class _Visit:
             self._watch(rig.see(), rig, pipeline)
         except OutputError:
             raise
-        except HipbarError:
-            rig.panel.say(Light.NO_CAMERA)
+        except HipbarError as error:
+            rig.panel.say(Light.FAULT if isinstance(error, StripLost) else Light.NO_CAMERA)
             with contextlib.suppress(HipbarError):
                 rig.strip.show(pattern(Shown.NO_DATA, self._settings))
-                self._stop.pause(_NO_DATA_S)
+            self._stop.pause(_NO_DATA_S)
             raise
 
     def tell(self) -> None:

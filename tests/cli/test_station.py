@@ -12,12 +12,15 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from appliance.commands.run import _Visit
+from appliance.commands.stop import Stop
 from appliance.config import parse
-from appliance.errors import CameraLost, OutputError
+from appliance.errors import CameraLost, HipbarError, OutputError, StripLost
 from appliance.feedback.patterns import pattern
 from appliance.pipeline import Pipeline
 from appliance.records import Frame, Light, Press, PressKind, Shown
@@ -127,6 +130,21 @@ def test_a_camera_that_dies_ends_the_loop_with_its_own_error() -> None:
         watch(Stuttering(15, 1, dies=True), strip, Pipeline(SETTINGS), kept, Post(Watched()), lambda: False)
     kept.flush()
     assert tally.frames == 15, "what was waiting is in the books"
+
+
+def test_a_lost_bar_is_a_fault_and_a_lost_camera_is_no_camera_on_the_status_light() -> None:
+    for lost, light in ((StripLost, Light.FAULT), (CameraLost, Light.NO_CAMERA)):
+        panel, strip = Watched(), _strip()
+
+        def see(kind: type[HipbarError] = lost) -> None:
+            raise kind("gone", fix="look")
+
+        rig = SimpleNamespace(panel=panel, strip=strip, see=see)
+        visit = _Visit(SETTINGS, {}, Stop(None))
+        with pytest.raises(lost):
+            visit.light(rig)  # type: ignore[arg-type]
+        assert panel.lights == [light]
+        assert (strip.frames[-1] == pattern(Shown.NO_DATA, SETTINGS)).all()
 
 
 def test_a_full_disk_does_not_put_out_the_light() -> None:
