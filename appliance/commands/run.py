@@ -81,7 +81,7 @@ class _Visit:
         self._told: list[str] = []
 
     def light(self, rig: Rig) -> None:
-        """Loads what is compiled, opens the camera and runs; what is lost is shown for a moment, where light is left."""
+        """Loads what is compiled, opens the camera and runs; what is lost is shown for a moment where light is."""
         from appliance.errors import HipbarError, OutputError, StripLost
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Shown
