@@ -32,7 +32,7 @@ def test_the_picture_is_the_one_that_its_script_makes():
 def test_every_state_is_in_the_table_with_what_it_looks_like():
     rows = dict(re.findall(r"^\| ([a-z ]+) \| ([^|]+) \| [^|]+ \|$", PAGE, re.MULTILINE))
     for light, words in WORDS.items():
-        assert rows[light.value] == words
+        assert rows[light] == words
 
 
 def test_times_and_pins_on_the_page_are_the_defaults():
