@@ -33,6 +33,7 @@ _BUFFER = struct.Struct("=5I4xqq16x2IQI8x4x")
 _LUMA_FIRST = ("GREY", "NV12", "YU12")
 _FOURCCS = (*_LUMA_FIRST, "YUYV", "UYVY", "MJPG")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def call_number(number: int, size: int, *, reads: bool = True, writes: bool = True) -> int:
@@ -83,10 +84,28 @@ class Layout(msgspec.Struct, frozen=True):
 
         if not packet.startswith(_JPEG_START) or _JPEG_END not in packet[-len(packet) // 2 :]:
             return None  # cut off: the decoder would fill the rest with grey
-        picture = cv2.imdecode(np.frombuffer(packet, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if _jpeg_size(packet) != (self.width_px, self.height_px):
+            return None  # damaged: the decoder would take the memory and the time for any size
+        as_it_is = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION  # no word in the file may exchange the sides
+        try:
+            picture = cv2.imdecode(np.frombuffer(packet, np.uint8), as_it_is)
+        except cv2.error:
+            return None
         if picture is None or picture.shape != (self.height_px, self.width_px):
             return None
         return np.ascontiguousarray(picture, dtype=np.uint8)
+
+
+def _jpeg_size(packet: bytes) -> tuple[int, int] | None:
+    """Width and height as the frame's header says, which is one of the segments before the picture."""
+    at = 2
+    while at + 9 <= len(packet) and packet[at] == 0xFF:
+        kind = packet[at + 1]
+        if kind in _JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", packet, at + 5)
+            return width, height
+        at += 1 if kind == 0xFF else 2 + int.from_bytes(packet[at + 2 : at + 4], "big")
+    return None
 
 
 class Buffer(msgspec.Struct, frozen=True):

@@ -156,3 +156,20 @@ def test_stamps_that_are_true_only_at_times_are_told_once(caplog):
         stamp_s = 100.0 + k / 60 - (0.01 if k % 2 else 5.0)
         device._stamp(Buffer(index=0, used=0, flags=MONOTONIC, stamp_s=stamp_s, seq=k), 100.0 + k / 60)
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("size", [(65535, 65535), (20000, 20000), (0, 0), (24, 33)])
+def test_a_jpeg_that_claims_another_size_is_dropped_before_it_is_decoded(size):
+    jpeg = bytearray(cv2.imencode(".jpg", PICTURE)[1].tobytes())
+    at = jpeg.index(b"\xff\xc0") + 5
+    jpeg[at : at + 4] = struct.pack(">HH", *size)
+    assert Layout("MJPG", 32, 24, 0).luma(bytes(jpeg), len(jpeg)) is None
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_no_word_about_orientation_in_a_jpeg_turns_or_mirrors_it(turn):
+    jpeg = cv2.imencode(".jpg", PICTURE)[1].tobytes()
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHHI", 0x0112, 3, 1, turn, 0, 0)
+    said = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+    layout = Layout("MJPG", 32, 24, 0)
+    assert np.array_equal(layout.luma(said, len(said)), layout.luma(jpeg, len(jpeg)))
