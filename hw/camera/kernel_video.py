@@ -86,9 +86,9 @@ class Layout(msgspec.Struct, frozen=True):
             return None  # cut off: the decoder would fill the rest with grey
         if _jpeg_size(packet) != (self.width_px, self.height_px):
             return None  # damaged: the decoder would take the memory and the time for any size
-        as_it_is = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION  # no word in the file may exchange the sides
-        try:
-            picture = cv2.imdecode(np.frombuffer(packet, np.uint8), as_it_is)
+        try:  # as it is: a word about orientation in it could exchange the sides
+            how = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+            picture = cv2.imdecode(np.frombuffer(packet, np.uint8), how)
         except cv2.error:
             return None
         if picture is None or picture.shape != (self.height_px, self.width_px):
