@@ -228,6 +228,10 @@ def test_without_a_pi_camera_the_sensor_says_nothing() -> None:
         ('[strip]\nkind = "shift-register"\ndata_pin = 6', "both pin 6"),
         ('[strip]\nkind = "shift-register"\ndata_pin = 27\n[panel]\nkind = "gpio"', "both pin 27"),
         ('[strip]\nkind = "apa102"\n[panel]\nkind = "gpio"\nlight_pin = 10', "SPI"),
+        (
+            '[strip]\nkind = "ws2812"\ndevice = "/dev/spidev1.0"\n[panel]\nkind = "gpio"\nlight_pin = 20',
+            "SPI",
+        ),
         ("[panel]\nlong_s = 3\nvery_long_s = 2", "panel.very_long_s"),
     ],
 )
@@ -235,6 +239,11 @@ def test_settings_that_cannot_be_true_together_are_refused(text: str, word: str)
     with pytest.raises(SettingsError, match=word) as refused:
         parse(text)
     assert refused.value.fix
+
+
+def test_the_pins_of_another_spi_bus_are_free() -> None:
+    bus = '[strip]\nkind = "apa102"\ndevice = "/dev/spidev1.0"\n'
+    assert parse(f'{bus}[panel]\nkind = "gpio"\nlight_pin = 10').panel.light_pin == 10
 
 
 def test_a_bar_in_two_halves_fed_from_the_middle_is_taken() -> None:

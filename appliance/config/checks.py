@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,10 @@ import msgspec
 from appliance.config.sections import Camera, Settings, Strip
 from appliance.errors import SettingsError
 
-_SPI_PINS = range(7, 12)  # BCM: CE1, CE0, MISO, MOSI, SCLK of SPI0
+_SPI_PINS = {
+    "0": range(7, 12),
+    "1": range(16, 22),
+}  # BCM: chip selects, MISO, MOSI, SCLK, by the bus's number
 
 
 def entries(settings: Settings) -> Iterator[tuple[str, Any, Any, str]]:
@@ -127,12 +131,15 @@ def _check_pins(s: Settings, origin: str) -> None:
                 f"{origin}: {used[pin]} and {key} are both pin {pin}", fix="give each its own BCM number"
             )
         used[pin] = key
-    spi = {"apa102", "ws2812"} & {s.strip.kind}
-    clash = next((key for pin, key in used.items() if spi and pin in _SPI_PINS), None)
+    bus = re.search(r"spidev(\d+)\.", s.strip.device)  # a device by another name is taken for the usual bus
+    theirs = _SPI_PINS.get(bus[1] if bus else "0", range(0))
+    if s.strip.kind not in ("apa102", "ws2812"):
+        theirs = range(0)
+    clash = next((key for pin, key in used.items() if pin in theirs), None)
     if clash:
         raise SettingsError(
             f"{origin}: {clash} = {values[clash]} is a pin of the SPI bus that lights the strip",
-            fix="choose a pin outside 7 to 11",
+            fix=f"choose a pin outside {theirs[0]} to {theirs[-1]}",
         )
     if s.panel.very_long_s <= s.panel.long_s:
         raise SettingsError(
