@@ -58,7 +58,7 @@ class Notifier:
         text = "\n".join(part for part in (state, told) if part)
         if self._socket and text:
             with contextlib.suppress(OSError):
-                self._socket.sendto(text.encode(), self._address)
+                self._socket.sendto(text.encode(errors="replace"), self._address)
 
 
 def _address(named: str) -> str:
