@@ -185,10 +185,12 @@ class _Best:
     def write(self, path: Path) -> None:
         """The frame as a PNG, dots ringed."""
         from appliance.records import MARKS
-        from hw.camera.picture import write_png
+        from appliance.station.output import Output
+        from hw.camera.picture import as_png
 
         if self.luma is not None and self._places is not None:
-            write_png(path, self.luma, dict(zip(MARKS, self._places, strict=True)))
+            with contextlib.closing(Output(path)) as file:
+                file.write(as_png(self.luma, dict(zip(MARKS, self._places, strict=True))))
 
 
 def _report(figures: Figures, facts: dict[str, Any], as_json: bool) -> None:

@@ -36,6 +36,10 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
+_NOTHING = (errno.EAGAIN, errno.EIO, errno.EINVAL)
+"""No buffer now: EIO is "a temporary problem" (the kernel's manual), EINVAL a stream that does not run."""
+
+
 def call_number(number: int, size: int, *, reads: bool = True, writes: bool = True) -> int:
     """The kernel's number of a V4L2 call whose structure has that size; `reads` = the kernel answers in it."""
     return (reads << 31) | (writes << 30) | (size << 16) | (ord("V") << 8) | number
@@ -191,7 +195,7 @@ def take(fd: int) -> Buffer | None:
     try:
         return read_buffer(fcntl.ioctl(fd, DQBUF, _blank(0)))
     except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EIO):  # EIO: "a temporary problem", says the kernel's manual
+        if error.errno in _NOTHING:
             return None
         raise
 

@@ -120,6 +120,7 @@ class _Device:
         self._number, self._name, self._row_s = number, name, row_s
         self.asked, self.is_open = asked, True
         self.lost, self.stamped_by = 0, "sensor"
+        self._warned: set[str] = set()
         self._box: Any = None
         self._filled = threading.Condition()
         self._held: tuple[Any, Any] | None = None
@@ -223,11 +224,12 @@ class _Device:
         """On the library's thread, under its lock: into the box with it; what was in there is late and goes back."""
         request.acquire()
         with self._filled:
-            older, self._box = self._box, request if self.is_open else None
+            kept = self.is_open  # asked once: it may be closed in between, and a request is given back once
+            older, self._box = self._box, request if kept else None
             self._filled.notify()
         if older is not None:
             older.release()
-        if not self.is_open:
+        if not kept:
             request.release()
 
     def _empty(self) -> None:
@@ -244,11 +246,17 @@ class _Device:
             mapped = self._mapped_array(request, "main", write=False)
             luma = self._luma(mapped.__enter__().array)
         except Exception as error:  # a damaged request must not keep its buffer, whatever is wrong with it
-            _log.warning("%s: a frame could not be read: %s", self._name, error)
+            self._warn_once("frame", f"a frame could not be read: {error}")
             request.release()
             return None
         self._held = request, mapped
         return self._stamped(luma, metadata)
+
+    def _warn_once(self, about: str, words: str) -> None:
+        """What may be so for every frame is told for the first."""
+        if about not in self._warned:
+            self._warned.add(about)
+            _log.warning("%s: %s", self._name, words)
 
     def _luma(self, planes: U8) -> U8:
         """The Y plane of YUV420 or NV12: the first `height` rows, without their padding; shared, not copied."""
@@ -281,7 +289,6 @@ class _Device:
         if 0 <= now_s - readout_s < _OLDEST_S:
             self.stamped_by = "sensor"
             return readout_s - exposure_s / 2
-        if self.stamped_by == "sensor":
-            _log.warning("%s: the sensor's frame times can't be used: stamped by arrival", self._name)
+        self._warn_once("stamp", "the sensor's frame times can't be used: stamped by arrival")
         self.stamped_by = "arrival"
         return now_s - self._row_s * self.asked.sensor.height_px - exposure_s / 2

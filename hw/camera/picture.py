@@ -1,24 +1,20 @@
-"""A frame and the places found in it become a PNG file, to be looked at.
+"""A frame and the places found in it become a PNG, to be looked at.
 
-Places in sensor pixels with a name each; the picture stays as the sensor delivered it. Refuses, with `OutputError`,
-what can't be written.
+Places in sensor pixels with a name each; the picture stays as the sensor delivered it. Refuses nothing.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from appliance.errors import OutputError
 from appliance.records import F64, U8
 
 _COLOURS = ((255, 160, 0), (255, 255, 255), (0, 220, 255), (0, 255, 120))  # blue, green, red
 _FONT = 0  # OpenCV's FONT_HERSHEY_SIMPLEX
 
 
-def write_png(path: Path, luma: U8, places: dict[str, F64]) -> None:
-    """Writes the picture with a ring and a name at each place; NaN = not seen, not drawn."""
+def as_png(luma: U8, places: dict[str, F64]) -> bytes:
+    """The picture with a ring and a name at each place; NaN = not seen, not drawn."""
     import cv2
 
     picture = cv2.cvtColor(np.ascontiguousarray(luma), cv2.COLOR_GRAY2BGR)
@@ -30,9 +26,5 @@ def write_png(path: Path, luma: U8, places: dict[str, F64]) -> None:
             width = cv2.getTextSize(name, _FONT, 0.4, 1)[0][0]
             away = -radius - 2 - width if "left" in name else radius + 2
             cv2.putText(picture, name, (at[0] + away, at[1] + 4), _FONT, 0.4, colour, 1, cv2.LINE_AA)
-    try:
-        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    except OSError as error:
-        raise OutputError(
-            f"{path}: {error.strerror}", fix="choose a folder that this user may write to"
-        ) from None
+    png: bytes = cv2.imencode(".png", picture)[1].tobytes()
+    return png

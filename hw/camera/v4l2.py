@@ -26,11 +26,14 @@ from pathlib import Path
 from appliance.errors import CameraLost
 from appliance.records import U8, Frame
 from hw.camera import kernel_controls, kernel_video
+from hw.camera.aside import within
 from hw.camera.kernel_video import Buffer
 from hw.camera.live import Live
 from hw.claim import claim, holder
 
 _BUFFERS = 4
+_OPENING_S = 15.0
+_CABLE = "reseat the camera's cable at both ends"
 _OLDEST_S, _EARLIEST_S = 1.0, 0.002
 """A stamp further back than the first or further ahead than the second is not that of the frame that has just come."""
 
@@ -65,11 +68,14 @@ class V4l2Camera:
     ) -> None:
         self._device = _Device(device, size, rate_hz, row_s, exposure_us * 1e-6)
         try:
-            self._device.open()
+            within(_OPENING_S, self._device.open)
+        except TimeoutError:
+            self._device.is_open = False
+            raise CameraLost(f"{device}: did not open within {_OPENING_S:.0f} s", fix=_CABLE) from None
         except OSError as error:
             self._device.close()
             raise _lost_to(device, error) from None
-        self._live = Live(self._device, device, "reseat the camera's cable at both ends")
+        self._live = Live(self._device, device, _CABLE)
 
     @property
     def size(self) -> tuple[int, int]:

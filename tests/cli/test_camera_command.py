@@ -101,6 +101,9 @@ def test_a_snapshot_that_can_t_be_written_is_told(hipbar, tmp_path):
     said = hipbar("camera", "--snapshot", tmp_path / "nowhere" / "seen.png")
     assert said.code == 4
     assert "No such file" in said.err
+    full = hipbar("camera", "--snapshot", "/dev/full")
+    assert full.code == 4
+    assert "make room on that disk" in full.err
 
 
 def test_a_camera_that_is_not_there_ends_with_its_exit_code(hipbar, tmp_path):
