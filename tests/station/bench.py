@@ -18,7 +18,7 @@ from tests.station.kmod import build as kmod
 from tests.station.layers import told
 from tests.station.vm import Vm
 
-_TOOLS = {
+TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
@@ -35,18 +35,18 @@ def wish() -> str:
     return os.environ.get("HIPBAR_BENCH", "")
 
 
-def lacking() -> str | None:
-    """Why there can be no bench here and what would bring it; None when there can."""
+def lacking(also: str = ":/usr/sbin:/sbin") -> str | None:
+    """Why there can be no bench here and what would bring it; None when there can. `also` : more than PATH."""
     if wish() == "off":
         return "station bench: switched off by HIPBAR_BENCH=off"
-    if platform.machine() != "x86_64" or not Path("/etc/apt/sources.list.d/debian.sources").exists():
+    if platform.machine() != "x86_64" or not image.MIRROR.exists():
         return "station bench: needs Debian 12 on x86-64"
     if os.geteuid() != 0:
         return "station bench: needs root, to make a root folder for its machine"
-    tools = {package for tool, package in _TOOLS.items() if not shutil.which(tool, path=_path())}
-    modules = kmod.missing(image.release() or "amd64")
-    if missing := sorted(tools | set(modules)):
-        return f"station bench: apt-get install {' '.join(missing)}"
+    path = os.environ.get("PATH", "") + also
+    tools = {package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)}
+    if absent := sorted(tools | set(kmod.missing(image.release() or "amd64"))):
+        return f"station bench: apt-get install {' '.join(absent)}"
     return None
 
 
@@ -59,7 +59,3 @@ def started() -> Iterator[Vm]:
         with told("unpacking hipbar in the machine"):
             vm.unpack(archive)
         yield vm
-
-
-def _path() -> str:
-    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"

@@ -18,6 +18,7 @@ from tests.station.layers import key_of, layer
 
 SUITE = "trixie"
 PYTHON = "3.13"
+MIRROR = Path("/etc/apt/sources.list.d/debian.sources")
 DISK_BYTES = 4 << 30
 _PACKAGES = """
 systemd-sysv udev dbus kmod iproute2 procps initramfs-tools zstd openssh-server strace gpiod v4l-utils
@@ -131,7 +132,7 @@ def _write_files(folder: Path) -> None:
 
 def _bootstrap(folder: Path, files: Path, root: Path) -> None:
     """Debian in `root`, from the mirror that this machine's apt uses."""
-    host = Path("/etc/apt/sources.list.d/debian.sources").read_text()
+    host = MIRROR.read_text()
     codename = run("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME").strip()
     sources = folder / "debian.sources"
     sources.write_text(host + "\n" + host.replace(codename, SUITE))

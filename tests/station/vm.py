@@ -180,6 +180,11 @@ class Vm:
         """A person's own look around."""
         return subprocess.run([*self._words(None), "-t"], check=False).returncode
 
+    @property
+    def pid(self) -> int:
+        """QEMU's process on this computer."""
+        return self._qemu.pid
+
     def close(self) -> None:
         """Pulls the plug."""
         self._qemu.kill()
