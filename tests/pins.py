@@ -106,8 +106,8 @@ class Header:
     """A header whose pins can be had through the contract; `open` is what `hw.gpio.open_pins` is elsewhere."""
 
     def __init__(self) -> None:
-        self.library = Contract()
-        self.library.setmode(self.library.BCM)
+        self.gpio = Contract()
+        self.gpio.setmode(self.gpio.BCM)
         self.there = True
 
     def open(
@@ -115,7 +115,7 @@ class Header:
     ) -> Pins:
         if not self.there:
             raise GpioRefused(f"no GPIO chip labelled {chip}", fix="choose another", number=errno.ENODEV)
-        return Pins(self.library, outputs, pulled_up)
+        return Pins(self.gpio, outputs, pulled_up)
 
 
 class Registers:

@@ -101,8 +101,8 @@ def test_the_test_plays_every_state_by_name_and_leaves_the_light_off(hipbar, sta
     said = [line for line in done.err.splitlines() if ": " in line and "press" not in line]
     assert said == [f"{light}: {words}" for light, words in WORDS.items()]
     assert done.err.splitlines()[-1] == "the light is off"
-    assert header.library.writes[-1] == (LIGHT, 0)
-    assert not header.library.directions
+    assert header.gpio.writes[-1] == (LIGHT, 0)
+    assert not header.gpio.directions
     assert done.out == "0 presses\n"
 
 
@@ -110,7 +110,7 @@ def test_each_press_is_told_as_it_comes(hipbar, station, header):
     def finger():
         for level in (0, 1):
             time.sleep(0.5)
-            header.library.outside[BUTTON] = level
+            header.gpio.outside[BUTTON] = level
 
     hand = threading.Thread(target=finger)
     hand.start()
@@ -123,7 +123,7 @@ def test_each_press_is_told_as_it_comes(hipbar, station, header):
 
 
 def test_a_button_that_is_stuck_is_told(hipbar, station, header):
-    header.library.outside[BUTTON] = 0
+    header.gpio.outside[BUTTON] = 0
     done = hipbar("panel", "--test", "--seconds", 1, "--config", station)
     assert done.out == "0 presses; the button was held at the start, or is stuck\n"
 
@@ -132,8 +132,8 @@ def test_ctrl_c_ends_the_test_with_the_light_off(hipbar, station, header):
     threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
     done = hipbar("panel", "--test", "--seconds", 60, "--config", station)
     assert done.code == 130
-    assert header.library.writes[-1] == (LIGHT, 0)
-    assert not header.library.directions
+    assert header.gpio.writes[-1] == (LIGHT, 0)
+    assert not header.gpio.directions
 
 
 def test_a_panel_that_is_not_in_the_settings_cannot_be_tested(hipbar):

@@ -261,7 +261,7 @@ def _opened(header, settings=USUAL):
 
 def test_a_press_on_the_pin_is_heard_once(header):
     panel = _opened(header)
-    library = header.library
+    library = header.gpio
     assert library.pulls[BUTTON] == library.PUD_UP
     assert _until(lambda: panel._desk.button._settled is False)
     library.outside[BUTTON] = 0
@@ -279,22 +279,22 @@ def test_a_press_on_the_pin_is_heard_once(header):
 def test_the_light_follows_what_is_said_and_is_off_after_closing(header):
     panel = _opened(header)
     panel.say(Light.READY)
-    assert _until(lambda: header.library.levels[LIGHT] == 1)
+    assert _until(lambda: header.gpio.levels[LIGHT] == 1)
     panel.say(Light.RUNNING)
     panel.close()
     panel.close()
-    assert header.library.writes[0] == (LIGHT, 0)
-    assert header.library.writes[-1] == (LIGHT, 0)
-    assert not header.library.directions
+    assert header.gpio.writes[0] == (LIGHT, 0)
+    assert header.gpio.writes[-1] == (LIGHT, 0)
+    assert not header.gpio.directions
     assert not [t for t in threading.enumerate() if t.name == "panel"]
 
 
 def test_only_changes_of_the_light_are_written(header):
     panel = _opened(header)
     panel.say(Light.WARMING_UP)
-    assert _until(lambda: len(header.library.writes) >= 4)
+    assert _until(lambda: len(header.gpio.writes) >= 4)
     panel.close()
-    levels = [level for _, level in header.library.writes]
+    levels = [level for _, level in header.gpio.writes]
     assert all(a != b for a, b in itertools.pairwise(levels))
 
 
@@ -304,11 +304,11 @@ def test_a_panel_without_a_light_or_without_a_button_works(header):
         panel.say(Light.WARMING_UP)
         assert panel.presses() == ()
         panel.close()
-    assert {pin for pin, _ in header.library.writes} == {LIGHT}
+    assert {pin for pin, _ in header.gpio.writes} == {LIGHT}
 
 
 def test_a_button_that_is_held_at_start_is_told(header, caplog):
-    header.library.outside[BUTTON] = 0
+    header.gpio.outside[BUTTON] = 0
     with caplog.at_level(logging.WARNING, "hipbar.panel"):
         panel = _opened(header)
         assert _until(lambda: panel.held_at_start)
@@ -339,12 +339,12 @@ def test_a_pin_that_hangs_does_not_keep_the_panel_from_closing(caplog):
 def test_a_failing_pin_is_told_once_and_stops_nothing(header, caplog):
     with caplog.at_level(logging.WARNING, "hipbar.panel"):
         panel = _opened(header)
-        header.library.broken = True
+        header.gpio.broken = True
         assert _until(lambda: caplog.records)
         panel.say(Light.RUNNING)
         assert panel.presses() == ()
-        header.library.broken = False
-        assert _until(lambda: header.library.levels[LIGHT] == 1)
+        header.gpio.broken = False
+        assert _until(lambda: header.gpio.levels[LIGHT] == 1)
         panel.close()
     assert len(caplog.messages) == 1
     assert "GPIO register unavailable" in caplog.messages[0]
@@ -378,6 +378,6 @@ def test_a_panel_that_can_be_had_is_opened_on_the_pins_of_the_settings(header, m
     monkeypatch.setattr(panel, "open_pins", header.open)
     opened, warning = open_panel(config.parse('[panel]\nkind = "gpio"\nbutton_pin = 17\nlight_pin = 4\n'))
     assert warning is None
-    assert set(header.library.directions) == {17, 4}
+    assert set(header.gpio.directions) == {17, 4}
     opened.close()
-    assert not header.library.directions
+    assert not header.gpio.directions

@@ -43,16 +43,16 @@ class Bar:
 
     def wired(self):
         """What is lit, output by output, from the register nearest to the Pi."""
-        for pin, level in self.header.library.writes[self._felt :]:
+        for pin, level in self.header.gpio.writes[self._felt :]:
             self.registers.feel(pin, level)
-        self._felt = len(self.header.library.writes)
+        self._felt = len(self.header.gpio.writes)
         return self.registers.lit
 
     def writes(self, rgb):
         """How many levels one frame writes."""
-        before = len(self.header.library.writes)
+        before = len(self.header.gpio.writes)
         self.strip.show(rgb)
-        return len(self.header.library.writes) - before
+        return len(self.header.gpio.writes) - before
 
 
 def _with(**more):
@@ -127,7 +127,7 @@ def test_what_is_latched_is_what_the_lamps_say(frames):
 def test_nothing_undefined_is_ever_lit_when_the_bar_is_opened():
     header = Header()
     open_shift_register(BAR, Gpio(), header.open)
-    writes = header.library.writes
+    writes = header.gpio.writes
     assert writes[0] == (BAR.enable_pin, 1)
     shown = writes.index((BAR.enable_pin, 0))
     latched = [k for k, w in enumerate(writes) if w == (BAR.latch_pin, 1)]
@@ -144,8 +144,8 @@ def test_closing_empties_the_registers_and_lifts_oe_before_the_pins_are_let_go()
     bar.strip.close()
     assert not bar.wired().any()
     assert not bar.registers.latched[-1].any()
-    assert bar.header.library.writes[-1] == (BAR.enable_pin, 1)
-    assert not bar.header.library.directions
+    assert bar.header.gpio.writes[-1] == (BAR.enable_pin, 1)
+    assert not bar.header.gpio.directions
     with pytest.raises(StripLost, match="closed"):
         bar.strip.show(_only())
 
@@ -156,14 +156,14 @@ def test_a_bar_without_oe_is_emptied_when_it_is_closed():
     assert bar.wired().all()
     bar.strip.close()
     assert not bar.wired().any()
-    assert -1 not in {pin for pin, _ in bar.header.library.writes}
+    assert -1 not in {pin for pin, _ in bar.header.gpio.writes}
 
 
 def test_an_interpreter_that_ends_without_closing_leaves_the_bar_dark():
     code = (
         "import atexit\n"
         "from test_shift_register import BAR, Bar, _only\n"
-        "atexit.register(lambda: print(bar.header.library.writes[-1] == (BAR.enable_pin, 1)))\n"
+        "atexit.register(lambda: print(bar.header.gpio.writes[-1] == (BAR.enable_pin, 1)))\n"
         "bar = Bar()\n"
         "bar.strip.show(_only(*range(16)))\n"
     )
@@ -297,11 +297,11 @@ def test_an_outage_is_counted_told_once_and_survived(caplog):
     bar = Bar()
     with caplog.at_level(logging.INFO, "hipbar.strip"):
         bar.strip.show(_only(1))
-        bar.header.library.broken = True
+        bar.header.gpio.broken = True
         for _ in range(5):
             bar.now_s += 0.1
             bar.strip.show(_only(2))
-        bar.header.library.broken = False
+        bar.header.gpio.broken = False
         for _ in range(2):
             bar.now_s += 0.5
             bar.strip.show(_only(2, 3))
@@ -315,11 +315,11 @@ def test_an_outage_is_counted_told_once_and_survived(caplog):
 def test_after_a_write_that_failed_half_way_nothing_is_taken_for_shown():
     bar = Bar()
     bar.strip.show(_only(1))
-    bar.header.library.stumbles_after = (BAR.latch_pin, 1)
+    bar.header.gpio.stumbles_after = (BAR.latch_pin, 1)
     bar.now_s = 0.5
     bar.strip.show(_only(2))
     assert np.flatnonzero(bar.wired()).tolist() == [2]  # latched before it failed
-    bar.header.library.output(BAR.latch_pin, 0)
+    bar.header.gpio.output(BAR.latch_pin, 0)
     bar.now_s = 0.6
     bar.strip.show(_only(1))
     assert np.flatnonzero(bar.wired()).tolist() == [1]
@@ -327,11 +327,11 @@ def test_after_a_write_that_failed_half_way_nothing_is_taken_for_shown():
 
 def test_pins_that_stay_broken_are_a_lost_strip():
     bar = Bar()
-    bar.header.library.broken = True
+    bar.header.gpio.broken = True
     bar.strip.show(_only(1))
     bar.now_s = 2.1
     with pytest.raises(StripLost, match=r"GPIO register unavailable.* for 2 s"):
         bar.strip.show(_only(2))
-    bar.header.library.broken = False
+    bar.header.gpio.broken = False
     bar.strip.close()
     assert not bar.wired().any()
