@@ -152,14 +152,14 @@ def belt_sheet(p: Plate, paper: str = "a4") -> Sheet:
 
 
 def _head(s: Sheet, title: str, words: str) -> None:
-    s.text(MARGIN_MM + 5, 20.0, title, 6.5, 0.0)
-    s.text(MARGIN_MM + 5, 26.5, words, 3.4, 0.0)
+    s.text(MARGIN_MM + 5, 20.0, title, 6.5, "start")
+    s.text(MARGIN_MM + 5, 26.5, words, 3.4, "start")
     s.text(
         MARGIN_MM + 5,
         31.5,
         'Print at 100 %, never "fit to page": 50 mm on the scale below must be 50 mm on a ruler.',
         3.4,
-        0.0,
+        "start",
     )
 
 
@@ -172,7 +172,7 @@ def _cross(s: Sheet, x: float, y: float) -> None:
 def _up(s: Sheet, x: float, y: float) -> None:
     s.line(x + 9, y, x + 9, y - 7)
     s.arrow(x + 9, y - 8, 0, -1)
-    s.text(x + 12, y - 2.5, "UP", 3.6, 0.0)
+    s.text(x + 12, y - 2.5, "UP", 3.6, "start")
 
 
 def _ruler(s: Sheet, y: float) -> None:
@@ -182,14 +182,14 @@ def _ruler(s: Sheet, y: float) -> None:
     for k in range(6):
         s.line(x0 + 10.0 * k, y - (3.0 if k in (0, 5) else 1.8), x0 + 10.0 * k, y, "cut")
         s.text(x0 + 10.0 * k, y + 4.2, f"{10 * k}", 2.8)
-    s.text(x0 + 54.0, y + 0.8, "mm", 3.0, 0.0)
+    s.text(x0 + 54.0, y + 0.8, "mm", 3.0, "start")
 
 
 def _notes(s: Sheet, y: float, *paragraphs: str) -> None:
     """Sentences, wrapped to the page."""
     for words in paragraphs:
         for line in textwrap.wrap(words, 104):
-            s.text(MARGIN_MM + 5, y, line, 3.3, 0.0)
+            s.text(MARGIN_MM + 5, y, line, 3.3, "start")
             y += 4.6
         y += 1.2
 
