@@ -28,7 +28,7 @@ LEFT_OUT = {
 """Tests that are not run, and why."""
 
 _SLOW = "asks for a real machine's speed"
-_NO_IOCTL = "qemu-user knows no video ioctl (ENOSYS)"
+_NO_IOCTL = "qemu-user knows no ioctl of cameras and SPI (ENOSYS)"
 EXCUSED = {
     "tests/cli/test_replay.py::test_keypoints_replay_at_a_hundred_thousand_frames_a_second": _SLOW,
     "tests/cli/test_start.py::test_help_is_there_at_once": _SLOW,
@@ -42,6 +42,8 @@ EXCUSED = {
     "tests/hw/test_cameras.py::test_played_faster_a_source_keeps_its_own_seconds": _SLOW,
     "tests/hw/test_optics.py::test_a_frame_is_drawn_within_a_millisecond": _SLOW,
     "tests/hw/test_trials.py::test_a_trial_is_read_whole_within_a_tenth_of_a_second": _SLOW,
+    "tests/hw/test_spi.py::test_the_second_station_is_refused_and_told_who_the_first_is": _NO_IOCTL,
+    "tests/hw/test_spi.py::test_what_is_no_spi_device_is_refused": _NO_IOCTL,
     "tests/hw/test_v4l2.py::test_what_is_no_camera_is_refused": _NO_IOCTL,
 }
 """Tests that fail under emulation, and why; no figure of a step or an angle depends on one of them."""
