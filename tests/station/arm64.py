@@ -30,6 +30,7 @@ LEFT_OUT = {
 _SLOW = "asks for a real machine's speed"
 _NO_IOCTL = "qemu-user knows no ioctl of cameras and SPI (ENOSYS)"
 EXCUSED = {
+    "tests/cli/test_camera_command.py::test_a_picture_without_dots_is_said_and_still_shown": _SLOW,
     "tests/cli/test_replay.py::test_keypoints_replay_at_a_hundred_thousand_frames_a_second": _SLOW,
     "tests/cli/test_start.py::test_help_is_there_at_once": _SLOW,
     "tests/cli/test_station.py::test_a_cache_folder_that_can_not_be_written_costs_time_and_no_crash": _SLOW,
