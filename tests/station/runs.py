@@ -34,7 +34,8 @@ from tests.station.layers import cache
 from tests.station.vm import Process, Vm
 
 _SETTLED_S, _FOUND_AGAIN_S = 3.0, 1.0
-_BUFFERS = 4  # as many as hipbar asks for
+_BUFFERS = 4
+"""As many as hipbar asks for: v4l2loopback 0.12 takes spare ones away while they are being written, and crashes."""
 _SETTINGS = """\
 [camera]
 source = "v4l2"
@@ -200,7 +201,7 @@ def show(vm: Vm, film: Film, folder: Path) -> Visit:
 
 def _perform(vm: Vm, film: Film, disk: str, record: Path) -> tuple[str, list[Transfer], NDArray[np.int64]]:
     """The machine's part: what the station said, what went out of the bus, and when which picture was written."""
-    vm.run("modprobe spi-capture; modprobe v4l2loopback video_nr=9 max_buffers=8; rm -f " + _RECORD)
+    vm.run(f"modprobe spi-capture; modprobe v4l2loopback video_nr=9 max_buffers={_BUFFERS}; rm -f {_RECORD}")
     vm.write(_CONFIG, film.settings())
     sizes = f"{film.width_px} {film.height_px} {film.rate_hz} {film.pictures}"
     feeder = vm.process(f"python3 /opt/bench/loopback.py {bench.CAMERA} {disk} {sizes} {_LOG}")

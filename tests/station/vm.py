@@ -37,6 +37,7 @@ from tests.station.layers import key_of, layer
 MEMORY_MB = 1536
 _BOOT_S = 300.0
 _PORTS = 6
+_SSH_BROKE = 255
 _SCRATCH = "hipbar-bench-"
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """Started so, a program is killed by the kernel when this process ends, however that ends."""
@@ -104,6 +105,11 @@ class Vm:
         result = Result(
             done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         )
+        if done.returncode == _SSH_BROKE:
+            ended = f"QEMU: {self._qemu.poll()}, {_tail((self._folder / 'qemu.log').read_bytes())}"
+            raise MachineFailed(
+                f"{command}: the machine fell silent\n{_tail(done.stderr)}\n{ended}\n{self.serial()}"
+            )
         if check and done.returncode:
             raise CommandFailed(f"{command}: exit {done.returncode}\n{_tail(done.stdout + done.stderr)}")
         return result
