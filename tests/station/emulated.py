@@ -32,6 +32,7 @@ _TOOLS = {
     "arch-test": "arch-test",
     "qemu-aarch64-static": "qemu-user-static",
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "git": "git",
 }
 _BINFMT = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
@@ -40,16 +41,11 @@ _LEFT_OUT = ("man", "locale", "doc")
 _NOT_NEEDED = {"ruff", "mypy", "pytest-cov"}
 _BESIDE = ("pip", "pytest-xdist>=3")
 _KEPT_HERE = {"src": "src", "out": "out", "numba": "var/cache/numba"}
+# setpriv: ends with this process even when that is killed; --kill-child: takes all that runs inside with it
 _NAMESPACE = (
-    "unshare",
-    "--mount",
-    "--propagation=private",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "sh",
-    "-eu",
-    "-c",
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child"),
+    *("sh", "-eu", "-c"),
 )
 # The kernel is told here who runs arm64: from Linux 6.7 on it forgets that with the last mount.
 _EMULATION = f"""\
