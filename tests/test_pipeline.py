@@ -316,8 +316,9 @@ def test_minutes_of_running_need_no_more_memory() -> None:
         gc.collect()
         return resident_kib()
 
-    before = run(0, 2000)
-    assert run(2000, 8000) - before < 2048
+    sizes = [run(0, 2000)] + [run(first, 4000) for first in (2000, 6000, 10000)]
+    # All of the process is counted, so one span may hold what somebody else has kept; a leak is in every one.
+    assert min(np.diff(sizes)) < 1024  # KiB
     assert pipeline.asymmetry() is not None
 
 

@@ -323,17 +323,22 @@ def test_nothing_grows_while_frames_go_by() -> None:
             found = sight.locate(replace(pictures[k % 80], seq=k, t_s=k / 120))
             assert k < 80 or np.isfinite(found.xy_px).all()
 
+    def grown(first: int, count: int) -> tuple[int, int]:
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        run(first, count)
+        gc.collect()
+        after, most = tracemalloc.get_traced_memory()
+        return after - before, most - before
+
     tracemalloc.start()
     run(0, 800)
-    gc.collect()
-    before = tracemalloc.get_traced_memory()[0]
-    tracemalloc.reset_peak()
-    run(800, 4000)
-    gc.collect()
-    after, most = tracemalloc.get_traced_memory()
+    spans = [grown(first, 1600) for first in (800, 2400, 4000)]
     tracemalloc.stop()
-    assert after - before < 16384  # four bytes a frame
-    assert most - before < 65536
+    # All of the process is counted, so one span may hold what somebody else has kept; a leak is in every one.
+    assert min(kept for kept, _ in spans) < 6400  # four bytes a frame
+    assert min(most for _, most in spans) < 65536
 
 
 def test_keypoints_drawn_from_truth_are_those_of_the_same_scene() -> None:
