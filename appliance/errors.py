@@ -45,3 +45,15 @@ class StripLost(HipbarError):
     """No light bar, or one that stopped taking frames."""
 
     exit_code = 6
+
+
+class ServiceDown(HipbarError):
+    """The service does not run, does not answer, or shows a fault."""
+
+    exit_code = 7
+
+
+class UpkeepError(HipbarError):
+    """A change to the machine (package, boot settings) that was refused, or taken back; what was before is in force."""
+
+    exit_code = 8

@@ -54,6 +54,15 @@ class Shown(IntEnum):
     STANDING = 5
 
 
+class Notice(StrEnum):
+    """What the edge shows on the bar while no pipeline does: still pictures, none like a measurement."""
+
+    STARTING = "starting"
+    NO_CAMERA = "no camera"
+    FAULT = "fault"
+    RECORDING = "standing, recording"
+
+
 class Light(StrEnum):
     """What the status light at the station says; each has a rhythm of its own (docs/panel.md)."""
 

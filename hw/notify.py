@@ -39,6 +39,10 @@ class Notifier:
         """Frames and light go on: say so at least twice in `watchdog_s`."""
         self._send("WATCHDOG=1")
 
+    def extend(self, seconds: float, status: str = "") -> None:
+        """What goes on now (starting, stopping) may take so much longer."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", status)
+
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
         self._send("", text)

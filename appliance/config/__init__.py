@@ -15,7 +15,18 @@ from typing import Any
 import msgspec
 
 from appliance.config.checks import check, entries
-from appliance.config.sections import Camera, Feedback, Gpio, Lens, Motion, Panel, Settings, Sight, Strip
+from appliance.config.sections import (
+    Camera,
+    Feedback,
+    Gpio,
+    Lens,
+    Motion,
+    Panel,
+    Service,
+    Settings,
+    Sight,
+    Strip,
+)
 from appliance.errors import SettingsError
 from appliance.sensors import SENSORS
 
@@ -26,6 +37,7 @@ __all__ = [
     "Lens",
     "Motion",
     "Panel",
+    "Service",
     "Settings",
     "Sight",
     "Strip",

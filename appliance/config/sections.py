@@ -242,6 +242,30 @@ class Gpio(_Section, frozen=True):
     chip: Annotated[str, Meta(description="label of the GPIO chip; auto = the Pi's own")] = "auto"
 
 
+class Service(_Section, frozen=True):
+    """The station as a service (`hipbar serve`): what it keeps, and its limits."""
+
+    state: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="folder of recordings and crash reports; HIPBAR_STATE in the environment overrides it",
+        ),
+    ] = "/var/lib/hipbar"
+    record: Annotated[bool, Meta(description="keep a recording of the marks while somebody is in view")] = (
+        True
+    )
+    record_mb: Annotated[
+        float, Meta(ge=10, le=1e6, description="all recordings together; the oldest go first")
+    ] = 4000.0
+    reserve_mb: Annotated[
+        float, Meta(ge=10, le=1e6, description="room on the disk that recordings never take")
+    ] = 500.0
+    memory_mb: Annotated[
+        float, Meta(ge=200, le=16000, description="a process that has grown beyond it starts anew")
+    ] = 600.0
+
+
 class Settings(_Section, frozen=True):
     """All settings, section by section; see `docs/settings.md`."""
 
@@ -253,3 +277,4 @@ class Settings(_Section, frozen=True):
     strip: Strip = Strip()
     panel: Panel = Panel()
     gpio: Gpio = Gpio()
+    service: Service = Service()

@@ -1,0 +1,25 @@
+"""Settings and environment become the folders of the service: what must last, and what ends with the machine's power.
+
+Refuses nothing: whoever writes there says what is wrong with a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from appliance.config import Settings
+
+RUNTIME = Path("/run/hipbar")
+"""In memory, made by systemd: status, the flight recorder, and what a crash leaves."""
+
+
+def state_dir(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+    """What must last: HIPBAR_STATE in the environment, or else the setting `service.state`."""
+    return Path(environ.get("HIPBAR_STATE") or settings.service.state)
+
+
+def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """What ends with the power: HIPBAR_RUNTIME in the environment, or else /run/hipbar."""
+    return Path(environ.get("HIPBAR_RUNTIME") or RUNTIME)
