@@ -1,0 +1,54 @@
+"""Disks that fail as real ones do: a limit on the size of files, and a tiny file system that is really full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+@contextlib.contextmanager
+def file_limit(most_bytes: int) -> Iterator[None]:
+    """Within, no file of this process can be written beyond that size; the kernel refuses."""
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    heard = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, was[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
+        signal.signal(signal.SIGXFSZ, heard)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, kb: int) -> Iterator[Path]:
+    """A file system of its own (tmpfs) at `folder`; without the rights to mount one the test is skipped."""
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={kb}k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def full_disk(folder: Path, kb: int) -> Iterator[tuple[Path, Callable[[], Path]]]:
+    """A small disk, and what fills it to the last byte with a file that can be taken away again."""
+
+    def fill() -> Path:
+        filler = folder / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 512)
+        return filler
+
+    with small_disk(folder, kb) as disk:
+        yield disk, fill
