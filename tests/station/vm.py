@@ -8,6 +8,12 @@
         with vm.process("hipbar run") as p:      # runs on; p.signal("TERM"), p.wait(10), p.out, p.err
             ...
         vm.attach_disk(Path("frames.raw"))       # -> "/dev/vdb", read only
+        with vm.logged_disk(image, log) as name: # -> "/dev/vdc", every write of which is kept in order
+            ...
+    with Vm.cold(system, disk) as vm:            # switched on, and nobody logs in
+        vm.wait_for_serial("login:", 120)
+        with vm.reached():                       # until now
+            vm.run("uname -r")
 
 QEMU interprets every instruction (no KVM), so the machine is 10 to 30 times slower than the host: give time-outs in
 that scale. Commands are shell text and run as root over SSH on a loopback port; one takes about 0.3 s. The network
@@ -51,6 +57,20 @@ class Result(NamedTuple):
     err: str
 
 
+class Build(NamedTuple):
+    """How a machine differs from the bench's ordinary one.
+
+    disk_format, cache : of the root disk. words : more for the kernel. more : devices. initrd : another one.
+    """
+
+    disk_format: str = "qcow2"
+    cache: str = "unsafe"
+    words: str = ""
+    more: tuple[str, ...] = ()
+    initrd: Path | None = None
+    reboots: bool = False
+
+
 class CommandFailed(Exception):
     """A command in the machine ended with another code than 0."""
 
@@ -62,14 +82,20 @@ class MachineFailed(Exception):
 class Vm:
     """A running machine."""
 
-    def __init__(self, system: Path, folder: Path, disk: Path, *, resume: bool) -> None:
+    def __init__(
+        self, system: Path, folder: Path, disk: Path, *, resume: bool, build: Build | None = None
+    ) -> None:
         self._folder, self._identity = folder, folder / "id"
         shutil.copy(system / "id", self._identity)
         self._identity.chmod(0o600)
         self._port = _free_port()
         self._numbers = itertools.count(1)
-        self._disks = 0
-        words = _qemu(system, folder, disk, self._port) + (["-loadvm", "ready"] if resume else [])
+        self._slots = list(range(1, _PORTS + 1))
+        words = _qemu(system, folder, disk, self._port, build or Build()) + (
+            ["-loadvm", "ready"] if resume else []
+        )
+        self.began_s = time.monotonic()
+        """When it was switched on, on this computer's clock."""
         with (folder / "qemu.log").open("wb") as log:
             self._qemu = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -82,8 +108,16 @@ class Vm:
         saved = _booted_once(system)
         with _scratch() as folder:
             disk = Path(shutil.copy(saved / "disk.qcow2", folder))
-            with _ending(cls(system, folder, disk, resume=True)) as vm, vm._ssh_master():
+            with _ending(cls(system, folder, disk, resume=True)) as vm, vm.reached():
+                vm.run(f"date -s @{time.time():.0f}")
                 yield vm
+
+    @classmethod
+    @contextmanager
+    def cold(cls, system: Path, disk: Path, build: Build) -> Iterator[Vm]:
+        """A machine switched on, as found on that disk, which keeps what is done to it; nobody has logged in."""
+        with _scratch() as folder, _ending(cls(system, folder, disk, resume=False, build=build)) as vm:
+            yield vm
 
     def run(
         self,
@@ -150,23 +184,64 @@ class Vm:
 
     def attach_disk(self, image: Path) -> str:
         """A raw file as a disk that can only be read; the name of its device."""
-        before = set(self.run("ls /sys/block").out.split())
-        self._disks += 1
-        name = f"more{self._disks}"
-        node = {"driver": "raw", "node-name": name, "read-only": True}
-        self.qmp("blockdev-add", **node, file={"driver": "file", "filename": str(image), "read-only": True})
-        self.qmp(
-            "device_add", driver="virtio-blk-pci", id=f"{name}-device", drive=name, bus=f"slot{self._disks}"
-        )
+        file = {"driver": "file", "filename": str(image), "read-only": True}
+        return self._plugged(self._slots.pop(0), {"driver": "raw", "read-only": True, "file": file})
+
+    @contextmanager
+    def logged_disk(self, image: Path, log: Path) -> Iterator[str]:
+        """A raw file as a disk; the log gets every write and flush in the order of their completion.
+
+        Leaving the block unplugs it as it is, whatever the machine still had in mind.
+        """
+        slot = self._slots.pop(0)
+        log.write_bytes(b"")
+        files = {
+            name: {"driver": "file", "filename": str(path)} for name, path in (("file", image), ("log", log))
+        }
+        device = self._plugged(slot, {"driver": "blklogwrites", "log-sector-size": 512, **files})
+        try:
+            yield device
+        finally:
+            self.qmp("device_del", id=f"more{slot}-device")
+            self.run(f"until [ ! -e {device} ]; do sleep 0.1; done")
+            self._let_go(f"more{slot}")
+            self._slots.append(slot)
+
+    def _plugged(self, slot: int, node: dict[str, Any]) -> str:
+        """A disk in that slot; the name of its device."""
+        before, name = set(self.run("ls /sys/block").out.split()), f"more{slot}"
+        self.qmp("blockdev-add", **{"node-name": name, **node})
+        self.qmp("device_add", driver="virtio-blk-pci", id=f"{name}-device", drive=name, bus=f"slot{slot}")
         for _ in range(60):
             if new := set(self.run("udevadm settle; ls /sys/block").out.split()) - before:
                 return f"/dev/{new.pop()}"
-        raise MachineFailed(f"{image}: did not appear as a disk\n{self.serial()}")
+        raise MachineFailed(f"{node}: did not appear as a disk\n{self.serial()}")
+
+    def _let_go(self, node: str) -> None:
+        """No such disk in QEMU any more, and its files whole."""
+        until_s = time.monotonic() + 30
+        while True:
+            try:
+                self.qmp("blockdev-del", **{"node-name": node})
+                return
+            except MachineFailed:  # the machine has not let go of it yet
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(0.1)
 
     def serial(self) -> str:
         """The last lines on the machine's console."""
         path = self._folder / "serial"
         return _tail(path.read_bytes()) if path.exists() else ""
+
+    def wait_for_serial(self, words: str, timeout_s: float, *, times: int = 1) -> float:
+        """Until these words have come on the console so often; when that was seen, on this computer's clock."""
+        path, until_s = self._folder / "serial", time.monotonic() + timeout_s
+        while not path.exists() or path.read_bytes().count(words.encode()) < times:
+            if time.monotonic() > until_s or self._qemu.poll() is not None:
+                raise MachineFailed(f"never said {words!r}\n{self.serial()}")
+            time.sleep(0.02)
+        return time.monotonic()
 
     def qmp(self, command: str, **arguments: Any) -> Any:
         """A command to QEMU itself."""
@@ -215,18 +290,18 @@ class Vm:
         ]
 
     @contextmanager
-    def _ssh_master(self) -> Iterator[None]:
-        """One connection that all commands share."""
+    def reached(self) -> Iterator[None]:
+        """Logged in: one connection that all commands share; the machine may end before it does."""
         self._wait()
         master = subprocess.Popen([*_DIES_WITH_US, *self._words(None), "-M", "-N", "-n"])
         try:
             while not (self._folder / "ssh").exists() and master.poll() is None:
                 time.sleep(0.05)
-            self.run(f"date -s @{time.time():.0f}")
             yield
         finally:
             master.kill()
             master.wait()
+            (self._folder / "ssh").unlink(missing_ok=True)
 
     def _wait(self) -> None:
         """Until SSH answers."""
@@ -330,13 +405,14 @@ def _booted_once(system: Path) -> Path:
             vm.qmp("human-monitor-command", **{"command-line": "savevm ready"})
 
     version = run("qemu-system-x86_64", "--version")
-    return layer("boot", key_of(system.name, version, *_qemu(system, Path(), Path(), 0)), make)
+    return layer("boot", key_of(system.name, version, *_qemu(system, Path(), Path(), 0, Build())), make)
 
 
-def _qemu(system: Path, folder: Path, disk: Path, port: int) -> list[str]:
+def _qemu(system: Path, folder: Path, disk: Path, port: int, build: Build) -> list[str]:
     kernel_words = (
         "root=/dev/vda rw console=ttyS0 quiet panic=-1 mitigations=off audit=0 clocksource=tsc tsc=reliable"
-    )
+    ) + build.words
+    initrd = build.initrd or system / "initrd.img"
     slots = [f"pcie-root-port,id=slot{n},chassis={n},slot={n}" for n in range(1, _PORTS + 1)]
     return [
         *(
@@ -349,15 +425,20 @@ def _qemu(system: Path, folder: Path, disk: Path, port: int) -> list[str]:
             "-cpu",
             "max",
         ),
-        *("-m", str(MEMORY_MB), "-smp", "2", "-nodefaults", "-display", "none", "-no-reboot"),
-        *("-kernel", str(system / "vmlinuz"), "-initrd", str(system / "initrd.img"), "-append", kernel_words),
-        *("-drive", f"file={disk},format=qcow2,if=none,id=root,cache=unsafe,discard=unmap"),
+        *("-m", str(MEMORY_MB), "-smp", "2", "-nodefaults", "-display", "none"),
+        *(() if build.reboots else ("-no-reboot",)),
+        *("-kernel", str(system / "vmlinuz"), "-initrd", str(initrd), "-append", kernel_words),
+        *(
+            "-drive",
+            f"file={disk},format={build.disk_format},if=none,id=root,cache={build.cache},discard=unmap",
+        ),
         *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci"),
         *(word for slot in slots for word in ("-device", slot)),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-chardev", f"file,id=serial,path={folder / 'serial'}", "-serial", "chardev:serial"),
         *("-qmp", f"unix:{folder / 'qmp'},server=on,wait=off"),
+        *build.more,
     ]
 
 

@@ -1,0 +1,95 @@
+"""The product's own writing becomes a heavy load on a disk, with a line on the raw disk for everything acknowledged.
+
+Runs in the guest as root, with hipbar installed. Settings and a calibration are written whole again and again, and
+archives keep marks far faster than a runner makes them, each in a thread of its own. As soon as the product says that
+something is kept, that is written past the file system, into `ROOM` bytes of the disk behind it: in a log of the disk's
+writes these lines stand exactly where the promises were made. LOAD_SYNCS=no takes every fsync from the whole process,
+and the promises stay: the control that shows that losses are found.
+
+    python load.py DISK FOLDER SECONDS
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import random
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+ROOM, SLOT = 1 << 16, 4096
+"""Bytes at the disk's end that its file system leaves alone, and of them for each of those who promise."""
+
+WHOLES = {"settings.toml": 3_000, "calibration.json": 60_000}
+"""Files that are written whole, and about how large they are."""
+
+
+class Promises:
+    """One promiser's place on the raw disk: the last promise, written around every cache of the kernel."""
+
+    def __init__(self, disk: str, slot: int) -> None:
+        self._fd = os.open(disk, os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC)
+        self._at = os.lseek(self._fd, 0, os.SEEK_END) - ROOM + slot * SLOT
+        self._page = mmap.mmap(-1, SLOT)  # O_DIRECT asks for memory that begins where a page does
+
+    def make(self, **words: str | float) -> None:
+        """It is promised from now on."""
+        self._page[:] = json.dumps(words).encode().ljust(SLOT)
+        os.pwritev(self._fd, [self._page], self._at)
+
+
+def body(name: str, number: int) -> bytes:
+    """The content of that file when it is written for the so-manieth time: anybody can tell whether it is whole."""
+    rng = random.Random(f"{name} {number}")
+    filling = rng.randbytes(rng.randrange(1, 2 * WHOLES[name])).hex()
+    return f"{number} {zlib.crc32(filling.encode())}\n{filling}\n".encode()
+
+
+def number_in(data: bytes) -> int | None:
+    """For the so-manieth time, or None when the file is not whole."""
+    head, _, filling = data.partition(b"\n")
+    words = head.split()
+    if len(words) != 2 or not filling.endswith(b"\n") or zlib.crc32(filling[:-1]) != int(words[1]):
+        return None
+    return int(words[0])
+
+
+def write_wholes(path: Path, promises: Promises, until_s: float) -> None:
+    """One file, whole, again and again."""
+    from appliance.station.output import write_whole
+
+    number = 0
+    while time.monotonic() < until_s:
+        number += 1
+        write_whole(path, body(path.name, number))
+        promises.make(whole=path.name, number=number)
+
+
+def without_syncs() -> None:
+    """From now on nothing in this process brings anything to the disk; whoever asks is told that it has been done."""
+    os.fsync = os.fdatasync = lambda fd: None  # type: ignore[assignment]
+    os.sync = lambda: None
+
+
+def main(disk: str, folder: str, seconds: str) -> None:
+    """All at once, for so long."""
+    if os.environ.get("LOAD_SYNCS") == "no":
+        without_syncs()
+    until_s = time.monotonic() + float(seconds)
+    jobs = [(write_wholes, Path(folder, name)) for name in WHOLES]
+    threads = [
+        threading.Thread(target=job, args=(path, Promises(disk, slot), until_s))
+        for slot, (job, path) in enumerate(jobs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
