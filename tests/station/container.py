@@ -57,6 +57,7 @@ class Container:
 
     binds : folder in the container to the folder of this computer that is seen there.
     keep : an empty folder on a disk that takes what the container writes, to be a layer of others.
+    target : the unit whose being active means that it has booted.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Container:
         files: Mapping[str, str] | None = None,
         binds: Mapping[str, Path] | None = None,
         keep: Path | None = None,
+        target: str = "multi-user.target",
     ) -> None:
+        self._target = target
         self._layers, self._files, self._binds, self._keep = layers, files or {}, binds or {}, keep
         self._undo = contextlib.ExitStack()
 
@@ -208,10 +211,15 @@ class Container:
             if self._unshare.poll() is not None:
                 raise MachineFailed(f"systemd-nspawn ended: {self._unshare.poll()}\n{self.console}")
             found = self._process_1()
-            if found and found != before and _is_up(found):
+            if found and found != before and self._is_up(found):
                 return found
             time.sleep(0.02)
         raise MachineFailed(f"not booted within {timeout_s:.0f} s\n{self.console}")
+
+    def _is_up(self, pid: int) -> bool:
+        """Whether that system's own systemd answers and has come so far."""
+        words = ["nsenter", "-t", str(pid), "-a", "systemctl", "is-active", "-q", self._target]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
     def _process_1(self) -> int | None:
         """Among what systemd-nspawn has started, the first process of its own namespace."""
@@ -239,12 +247,6 @@ _ENVIRONMENT = (
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _is_up(pid: int) -> bool:
-    """Whether that system's own systemd answers and has reached multi-user.target, or can't reach it any more."""
-    words = ["nsenter", "-t", str(pid), "-a", "systemctl", "is-active", "-q", "multi-user.target"]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 @contextlib.contextmanager

@@ -224,7 +224,7 @@ def station(
     with tempfile.TemporaryDirectory() as seen:
         seen_by = {"/bench": _GUEST, "/seen": Path(seen), **(binds or {})}
         brought = {CONFIG: settings, **bench_files(), **(files or {})}
-        with Container(*base.layers, files=brought, binds=seen_by) as box:
+        with Container(*base.layers, files=brought, binds=seen_by, target="basic.target") as box:
             yield Station(box, Bar(Path(seen) / "bar", config.parse(SETTINGS)))
 
 

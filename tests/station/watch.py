@@ -1,8 +1,8 @@
 """What a witness wrote becomes what a person saw on the bar: which picture, from when to when.
 
 Times are seconds on CLOCK_MONOTONIC, which a container shares. A picture has the name of the pattern that it is,
-"dark", "measuring" when it has a colour that no pattern has, else "fading": between two patterns. The bar keeps its last
-picture for as long as nobody sends another. Refuses a packet that was no frame.
+"dark", "measuring" when it has a colour that no pattern has, else "fading": between two patterns. The bar keeps its
+last picture for as long as nobody sends another. Refuses a packet that was no frame.
 """
 
 from __future__ import annotations
