@@ -17,7 +17,7 @@ import click
 
 from appliance.errors import HipbarError, OutputError
 
-COMMANDS = ("demo", "run", "replay", "bench", "config", "camera", "leds", "panel", "board", "warm")
+COMMANDS = ("demo", "run", "replay", "bench", "config", "camera", "leds", "panel", "board", "warm", "serve")
 """In the order of the help; each is `appliance.commands.<name>:command`."""
 
 USAGE, STOPPED, PIPE_CLOSED = 2, 130, 141

@@ -64,6 +64,10 @@ class Panel(Protocol):
     def say(self, state: Light, /) -> None:
         """Show a state; said again and again for as long as it holds."""
 
+    @property
+    def held_since_start(self) -> bool:
+        """Whether the button was held when the panel was opened, and has been ever since."""
+
     def close(self) -> None:
         """Light off, pins let go. Closing twice is fine."""
 
@@ -91,6 +95,7 @@ class Button:
         self._told = False
         self.held_at_start = False
         """Whether the contact was closed when it was first known."""
+        self._opened = False
 
     def sample(self, closed: bool, t_s: float) -> Press | None:
         """Takes one sample; the press that it completes, if any."""
@@ -107,11 +112,17 @@ class Button:
         """How long the press has lasted that is going on; 0 when there is none."""
         return 0.0 if self._began_s is None else t_s - self._began_s
 
+    @property
+    def held_since_start(self) -> bool:
+        """Whether the contact was closed when it was first known, and has been ever since."""
+        return self.held_at_start and self._settled is True and not self._opened
+
     def _settle(self, closed: bool) -> Press | None:
         """The contact has rested in another state than before."""
         first, self._settled = self._settled is None, closed
         began_s, told = self._began_s, self._told
         self.held_at_start |= first and closed
+        self._opened |= not closed
         self._began_s, self._told = (self._raw_since_s if closed and not first else None), False
         if began_s is None or told:
             return None
@@ -183,6 +194,11 @@ class NoPanel:
     def say(self, state: Light, /) -> None:
         """Nobody to say it to."""
 
+    @property
+    def held_since_start(self) -> bool:
+        """Nobody holds what is not there."""
+        return False
+
     def close(self) -> None:
         """Nothing to let go of."""
 
@@ -202,6 +218,11 @@ class GpioPanel:
     def held_at_start(self) -> bool:
         """Whether the button was held when the panel was opened."""
         return self._desk.button.held_at_start
+
+    @property
+    def held_since_start(self) -> bool:
+        """Whether it has been held ever since."""
+        return self._desk.button.held_since_start
 
     def presses(self) -> tuple[Press, ...]:
         """The presses since it was last asked."""

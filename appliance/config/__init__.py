@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ __all__ = [
     "keys_of",
     "load",
     "parse",
+    "wiring",
 ]
 
 
@@ -73,6 +75,48 @@ def parse(text: str, origin: str = "settings") -> Settings:
     except msgspec.ValidationError as error:
         raise _explained(str(error), origin) from None
     check(settings, origin)
+    return settings
+
+
+WIRING = ("camera", "lens", "strip", "panel", "gpio")
+"""The tables that say how the station is built; the others say how it is used."""
+
+
+def wiring(texts: Sequence[str], otherwise: Settings) -> Settings:
+    """Only what settings texts say of how the station is built and which side is which; the rest from `otherwise`.
+
+    Of each table the first that can be used counts; what does not fit together is looked for in the later texts alone.
+    `otherwise` itself when nothing is found.
+    """
+    kept: dict[str, Any] = {}
+    for table in map(_table, texts):
+        for name in WIRING:
+            if name not in kept and name in table and _usable({name: table[name]}):
+                kept[name] = table[name]
+        feedback = table.get("feedback")
+        if isinstance(feedback, dict) and isinstance(feedback.get("swap"), bool):
+            kept.setdefault("feedback", {"swap": feedback["swap"]})
+    found = _usable(kept)
+    if found is None:
+        return wiring(texts[1:], otherwise)
+    if not kept:
+        return otherwise
+    return msgspec.structs.replace(otherwise, **{name: getattr(found, name) for name in kept})
+
+
+def _table(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def _usable(table: dict[str, Any]) -> Settings | None:
+    try:
+        settings = _with_sensor(msgspec.convert(table, Settings), table.get("camera", {}), "")
+        check(settings, "")
+    except (msgspec.ValidationError, SettingsError):
+        return None
     return settings
 
 

@@ -19,7 +19,6 @@ from appliance.errors import OutputError
 from appliance.pipeline import Pipeline
 from appliance.records import U8, Frame, Update
 from appliance.station.books import Book, Chunk, Gathering
-from appliance.station.post import Post
 from appliance.station.tally import Delays, Tally
 
 Stop = Callable[[], bool]
@@ -40,6 +39,20 @@ class Strip(Protocol):
 
     def show(self, rgb: U8, /) -> None:
         """Lights all LEDs: (n, 3) uint8."""
+
+
+class Witness(Protocol):
+    """Who is told of every turn after the light, and may end the loop; `Post` is one."""
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether the loop is to end."""
+
+    def seen(self, update: Update, now_s: float) -> None:
+        """A frame came and brought this."""
+
+    def silent(self, now_s: float) -> None:
+        """No frame came."""
 
 
 class _Tolerant:
@@ -100,7 +113,9 @@ def warmed(settings: Settings) -> Pipeline:
     return pipeline
 
 
-def watch(camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, post: Post, stop: Stop) -> None:
+def watch(
+    camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, post: Witness, stop: Stop
+) -> None:
     """Until `stop` says so or the camera ends: read a frame, feed it, show the light first, keep the books after."""
     for frame in camera.frames():
         if stop() or post.stop_asked:

@@ -38,10 +38,16 @@ class Post:
 
     def __init__(self, panel: Panel | None = None, *, recording: bool = False) -> None:
         self._panel = panel
-        self._measuring = Light.RECORDING if recording else Light.RUNNING
+        self.recording = recording
+        """Whether what is measured is kept; may change on the way."""
         self._now, self._since_s, self._told = Light.WARMING_UP, 0.0, Light.WARMING_UP
         self._heard_s = float("-inf")
         self.stop_asked = False
+
+    @property
+    def light(self) -> Light:
+        """What the status light says now."""
+        return self._now
 
     def seen(self, update: Update, now_s: float) -> None:
         """A frame came and brought this."""
@@ -49,7 +55,7 @@ class Post:
         if update.shown is Shown.NO_DATA or update.moment["posture"] == Posture.UNSEEN:
             self._hold(Light.NO_MARKS, now_s)
         elif update.moment["posture"] == Posture.RUNNING:
-            self._hold(self._measuring, now_s)
+            self._hold(Light.RECORDING if self.recording else Light.RUNNING, now_s)
         else:
             self._hold(Light.READY, now_s)
 

@@ -47,7 +47,7 @@ def test_help_names_every_command_and_how_to_begin(hipbar: Hipbar) -> None:
 
 
 def test_the_version_is_the_installed_one(hipbar: Hipbar) -> None:
-    assert hipbar("--version").out == "hipbar 0.1.0\n"
+    assert hipbar("--version").out == "hipbar 0.4.0\n"
 
 
 def test_settings_are_shown_with_their_origin_and_can_be_read_back(hipbar: Hipbar, tmp_path) -> None:

@@ -1,0 +1,280 @@
+"""Settings become the station as a service of systemd: lit at once, its state told, never waiting for ever.
+
+The order: bar and panel, compiled code, camera, and only then "ready". What is missing is shown, asked for again for a
+while, and then left to a fresh process: exit 5 without a camera, 6 without a bar. Settings that can't be used are a
+fault on the bar until the file changes, then exit 2. systemd starts it anew after every end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.commands.journal import journal
+from appliance.commands.options import FILE, version, warmed_pipeline
+from appliance.commands.stop import Stop, Stopped
+
+if TYPE_CHECKING:
+    from appliance.config import Settings
+    from appliance.errors import HipbarError, SettingsError
+    from appliance.records import Light
+    from appliance.station.service import Service
+    from appliance.station.status import Machine
+    from hw import Rig
+    from hw.camera import Camera
+    from hw.notify import Notifier
+
+_log = logging.getLogger("hipbar.station")
+
+LOOKS_S = 20.0
+"""For so long a missing part is looked for before a fresh process has its turn."""
+
+AGAIN_S = 1.0
+_COMPILE_S = 300.0  # a cold kernel cache on a slow card
+_HELD_S = 1.0
+_NAP_S = 0.25
+
+
+@click.command(name="serve")
+@click.option(
+    "--config",
+    type=FILE,
+    default=Path("/etc/hipbar/hipbar.toml"),
+    show_default=True,
+    help="Settings file (TOML).",
+)
+def command(config: Path) -> None:
+    """Run the station as a service: what systemd starts at power-up.
+
+    Like `run`, but it never gives up by itself: it says by light what is missing and waits for it, records while marks
+    are in view, tells systemd that frames and light go on, and writes its status for `hipbar status`. Whoever starts
+    it must start it again when it ends; docs/operations.md has its states.
+
+    \b
+    Examples:
+      sudo systemctl restart hipbar
+      HIPBAR_RUNTIME=/tmp/run HIPBAR_STATE=/tmp/state hipbar serve --config station.toml
+    """
+    from hw.notify import Notifier
+
+    stop = Stop(None)
+    notifier = Notifier()
+    with journal(), stop.listening(), contextlib.closing(notifier):
+        try:
+            _Start(config, stop, notifier).run()
+        finally:
+            notifier.stopping()
+
+
+class _Start:
+    """From a dark bar to the first frame."""
+
+    def __init__(self, config: Path, stop: Stop, notifier: Notifier) -> None:
+        from appliance.config import Settings, load
+        from appliance.errors import SettingsError
+        from appliance.station import fallback
+        from appliance.station.places import runtime_dir, state_dir
+
+        self._config, self._stop, self._notifier = config, stop, notifier
+        self._mark = fallback.mark_of(config)
+        self._problem: SettingsError | None = None
+        try:
+            self._settings = load(config)
+        except SettingsError as error:
+            self._problem = error
+        self._state = state_dir(Settings() if self._problem else self._settings)
+        self._known = fallback.known_wiring(config, self._state)
+        if self._problem:
+            self._settings = self._known or fallback.AS_DRAWN
+        self._runtime = runtime_dir()
+
+    def run(self) -> None:
+        """Everything, until the end."""
+        from appliance.feedback.patterns import pattern
+        from appliance.records import Light, Notice
+        from appliance.station.service import Service
+
+        with contextlib.closing(self._rig()) as rig:
+            rig.strip.show(pattern(Notice.STARTING, self._settings))
+            rig.panel.say(Light.WARMING_UP)
+            self._notifier.extend(_COMPILE_S, "starting")
+            for warning in rig.warnings:
+                _log.warning(warning)
+            service = Service(
+                self._runtime,
+                self._state,
+                version(),
+                self._config,
+                self._notifier,
+                machine(self._state),
+                self._settings,
+            )
+            try:
+                service.panel(rig.panel)
+                self._measure(rig, service, self._safe(rig, service))
+            except BaseException as error:
+                service.end(error)
+                raise
+            service.end(None)
+
+    def _measure(self, rig: Rig, service: Service, settings: Settings) -> None:
+        from appliance.errors import HipbarError
+        from appliance.feedback.patterns import pattern
+        from appliance.records import Light, Notice, Shown
+        from appliance.station.measuring import measure
+
+        rig.strip.show(pattern(Shown.WARMING_UP, settings))
+        service.say(Light.WARMING_UP)
+        self._notifier.extend(_COMPILE_S, "warming up")
+        with self._stop.at_once():
+            pipeline = warmed_pipeline(settings)
+        camera = self._patiently(rig.see, rig, service)
+        try:
+            measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop)
+        except HipbarError as error:
+            service.say(_light_of(error), error)
+            with contextlib.suppress(HipbarError):
+                rig.strip.show(pattern(Notice.NO_CAMERA, settings))
+            raise
+
+    def _safe(self, rig: Rig, service: Service) -> Settings:
+        """The settings to measure with: the file's, or with the button held at power-on what is known of the wiring.
+
+        Settings that can't be used end here, when somebody has mended them.
+        """
+        if self._first_start() and self._held(rig):
+            if self._known:
+                _log.warning("the button is held at power-on: safe settings, with the wiring that is known")
+                service.facts.safe_settings = True
+                return self._known
+            _log.warning("the button is held at power-on, but no settings say how the station is wired")
+        if self._problem:
+            self._wait_for_settings(self._problem, rig, service)
+        return self._settings
+
+    def _first_start(self) -> bool:
+        """Whether the service starts for the first time since the machine did."""
+        with contextlib.suppress(OSError):
+            self._runtime.mkdir(parents=True, exist_ok=True)
+            (self._runtime / "started").touch(exist_ok=False)
+            return True
+        return False
+
+    def _held(self, rig: Rig) -> bool:
+        """Whether the button is held from the very start for long enough to be meant."""
+        until_s = time.monotonic() + _HELD_S
+        self._nap()
+        while rig.panel.held_since_start:
+            if time.monotonic() >= until_s:
+                return True
+            self._nap()
+        return False
+
+    def _wait_for_settings(self, problem: SettingsError, rig: Rig, service: Service) -> None:
+        """A fault on the bar until the file is another one; ends the process then."""
+        from appliance.feedback.patterns import pattern
+        from appliance.records import Light, Notice
+        from appliance.station.fallback import mark_of
+
+        _log.error("%s; %s", problem, problem.fix)
+        while mark_of(self._config) == self._mark:
+            rig.strip.show(pattern(Notice.FAULT, self._settings))
+            service.say(Light.FAULT, problem)
+            self._wait(rig)
+        _log.info("the settings file has changed: starting anew")
+        raise Stopped
+
+    def _patiently(self, open_part: Callable[[], Camera], rig: Rig, service: Service) -> Camera:
+        """The camera, looked for again and again while the bar says that there is none."""
+        from appliance.errors import CameraLost
+        from appliance.feedback.patterns import pattern
+        from appliance.records import Light, Notice
+
+        until_s, told = time.monotonic() + LOOKS_S, ""
+        while True:
+            try:
+                return open_part()
+            except CameraLost as error:
+                if time.monotonic() >= until_s:
+                    raise
+                if str(error) != told:
+                    _log.warning("%s; %s", error, error.fix)
+                told, lost = str(error), error
+            for _ in range(round(AGAIN_S / _NAP_S)):
+                rig.strip.show(pattern(Notice.NO_CAMERA, self._settings))
+                service.say(Light.NO_CAMERA, lost)
+                self._wait(rig)
+
+    def _rig(self) -> Rig:
+        """Bar and panel; a bar that is missing is looked for while the panel says so."""
+        import hw
+        from appliance.errors import StripLost
+        from appliance.records import Light
+        from hw.panel import open_panel
+
+        try:
+            return hw.open_rig(self._settings)
+        except StripLost as error:
+            _log.error("%s; %s", error, error.fix)
+            lost = error
+        until_s = time.monotonic() + LOOKS_S
+        panel, _ = open_panel(self._settings)
+        with contextlib.closing(panel):
+            while True:
+                panel.say(Light.FAULT)
+                self._notifier.extend(_COMPILE_S, f"no light bar: {lost}")
+                self._nap(AGAIN_S)
+                try:
+                    hw.open_strip(self._settings.strip, self._settings.gpio).close()
+                    break
+                except StripLost as error:
+                    if time.monotonic() >= until_s:
+                        raise
+                    lost = error
+        return hw.open_rig(self._settings)
+
+    def _wait(self, rig: Rig) -> None:
+        """A nap, unless somebody presses the button very long: that is asking for a new start."""
+        from appliance.records import PressKind
+
+        self._nap()
+        if any(press.kind is PressKind.VERY_LONG for press in rig.panel.presses()):
+            raise Stopped
+
+    def _nap(self, seconds: float = _NAP_S) -> None:
+        with self._stop.at_once():
+            time.sleep(seconds)
+
+
+def _light_of(error: HipbarError) -> Light:
+    from appliance.errors import CameraLost
+    from appliance.records import Light
+
+    return Light.NO_CAMERA if isinstance(error, CameraLost) else Light.FAULT
+
+
+def machine(state: Path) -> Callable[[], Machine]:
+    """The board's figures, as the status has them."""
+    from appliance.station.status import Machine
+    from hw.board import read_board, throttled_words
+
+    def ask() -> Machine:
+        board = read_board(data=state)
+        return Machine(
+            temperature_c=board.temperature_c,
+            throttled=None if board.throttled is None else tuple(throttled_words(board.throttled)[0]),
+            under_voltage=board.under_voltage,
+            disk_free_mb=board.free_mb,
+            memory_free_mb=board.memory_mb,
+            load=board.load,
+            clock_synchronised=board.clock_synchronised,
+            uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
+        )
+
+    return ask

@@ -1,0 +1,54 @@
+"""The pipeline's still pictures become the station's own where it knows more: why nothing is seen, what is kept.
+
+Only pictures are exchanged, never a measurement: what is neither "no data" nor "standing", byte for byte, goes through
+untouched, fades included. Refuses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from appliance.config import Settings
+from appliance.feedback.patterns import pattern
+from appliance.records import U8, Notice, Shown
+
+SILENT_S = 1.0
+"""After so long without a frame "no data" is "no camera"."""
+
+
+class _Strip(Protocol):
+    @property
+    def faults(self) -> int:
+        """How many frames could not be written so far."""
+
+    def show(self, rgb: U8, /) -> None:
+        """Light the LEDs."""
+
+
+class Face:
+    """The bar as the service shows it. `silent_s` and `recording` are the loop's to say."""
+
+    def __init__(self, strip: _Strip, settings: Settings) -> None:
+        self._strip = strip
+        self._no_data = pattern(Shown.NO_DATA, settings).tobytes()
+        self._standing = pattern(Shown.STANDING, settings).tobytes()
+        self._no_camera = pattern(Notice.NO_CAMERA, settings)
+        self._recording = pattern(Notice.RECORDING, settings)
+        self.silent_s = 0.0
+        self.recording = False
+
+    @property
+    def faults(self) -> int:
+        """How many frames could not be written so far."""
+        return self._strip.faults
+
+    def show(self, rgb: U8, /) -> None:
+        """Lights all LEDs: (n, 3) uint8."""
+        self._strip.show(self._known(rgb))
+
+    def _known(self, rgb: U8) -> U8:
+        if self.silent_s >= SILENT_S and rgb.tobytes() == self._no_data:
+            return self._no_camera
+        if self.recording and rgb.tobytes() == self._standing:
+            return self._recording
+        return rgb

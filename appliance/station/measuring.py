@@ -1,0 +1,145 @@
+"""A camera and a lit bar become the running service: each frame to light, then to panel, heartbeat, recorder and card.
+
+Seconds on the monotonic clock. Everything here is the loop's own thread; what is slow is handed on. Refuses to go on
+with a process that has grown too big once nobody runs, and with a camera or bar that is lost (their own errors).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from appliance.config import Settings
+from appliance.pipeline import Pipeline
+from appliance.records import U8, Light, Update
+from appliance.station.archive import Archive
+from appliance.station.face import Face
+from appliance.station.loop import Ledger, Stop, watch
+from appliance.station.post import Post
+from appliance.station.recording import Header
+from appliance.station.scribe import Scribe
+from appliance.station.sentinel import BeatingCamera, BeatingStrip
+from appliance.station.service import Camera, Panel, Service
+from appliance.station.tally import Delays, Tally
+from appliance.station.teller import keeping_of
+
+_IN_USE = (Light.RUNNING, Light.RECORDING)
+
+
+class Strip(Protocol):
+    """The bar."""
+
+    @property
+    def faults(self) -> int:
+        """How many frames could not be written so far."""
+
+    def show(self, rgb: U8, /) -> None:
+        """Lights all LEDs: (n, 3) uint8."""
+
+
+def measure(
+    service: Service,
+    settings: Settings,
+    camera: Camera,
+    strip: Strip,
+    panel: Panel,
+    pipeline: Pipeline,
+    stop: Stop,
+) -> None:
+    """Until `stop` says so, the button is held very long, or something is lost."""
+    header = Header.of(settings, camera.size, camera.rate_hz, settings.camera.row_us * 1e-6, service.version)
+    archive = _archive(service, settings, header)
+    scribe = Scribe((archive,) if archive else ())
+    tally = Tally(settings.motion.zero_deg, camera.rate_hz)
+    ledger = Ledger(tally, (scribe,), settings.strip.leds, frames=max(1, round(camera.rate_hz)))
+    face = Face(strip, settings)
+    service.flight.carry(header)
+    witness = _Witness(service, Post(panel), face, ledger, archive, camera)
+    try:
+        watch(
+            BeatingCamera(camera, service.beat, time.monotonic),
+            BeatingStrip(face, service.beat),
+            pipeline,
+            ledger,
+            witness,
+            stop,
+        )
+    finally:
+        service.beat.turned_s = None  # what is put away now is no turn of the loop
+        ledger.flush()
+        scribe.close()
+
+
+def _archive(service: Service, settings: Settings, header: Header) -> Archive | None:
+    kept = settings.service
+    if not kept.record:
+        return None
+    folder = service.state / "recordings"
+    return Archive(folder, header, limit_mb=kept.record_mb, reserve_mb=kept.reserve_mb)
+
+
+class _Witness:
+    """Told of every turn after the light: heartbeat, panel, recorder; a few microseconds a frame."""
+
+    def __init__(
+        self,
+        service: Service,
+        post: Post,
+        face: Face,
+        ledger: Ledger,
+        archive: Archive | None,
+        camera: Camera,
+    ) -> None:
+        self._service, self._post, self._face, self._ledger = service, post, face, ledger
+        self._archive, self._camera = archive, camera
+        self._heard_s = time.monotonic()
+        self._ready = False
+
+    @property
+    def stop_asked(self) -> bool:
+        """By a very long press, or because the process has grown too big and nobody runs."""
+        teller = self._service.teller
+        idle = self._post.light not in _IN_USE
+        return self._post.stop_asked or teller.far_too_big or (teller.too_big and idle)
+
+    def seen(self, update: Update, now_s: float) -> None:
+        """A frame came, and its light is out."""
+        self._heard_s, self._face.silent_s = now_s, 0.0
+        self._service.flight.note(update, now_s)
+        self._post.seen(update, now_s)
+        self._tell(now_s)
+
+    def silent(self, now_s: float) -> None:
+        """No frame came."""
+        self._face.silent_s = now_s - self._heard_s
+        self._post.silent(now_s)
+        self._tell(now_s)
+
+    def _tell(self, now_s: float) -> None:
+        service = self._service
+        facts = service.facts
+        recording = self._archive is not None and self._archive.kept.on
+        self._post.recording = self._face.recording = recording
+        if service.beat.due(time.monotonic()):
+            self._alive()
+        if facts.light != self._post.light:
+            service.turned(self._post.light)
+
+    def _alive(self) -> None:
+        """Frames and light go on; the first time, the station is ready."""
+        service = self._service
+        facts = service.facts
+        facts.lost, facts.strip_faults = self._camera.lost, self._face.faults
+        if facts.ages_told:
+            self._ledger.ages, facts.ages_told = Delays(), False
+        facts.ages = self._ledger.ages
+        if self._archive:
+            facts.keeping = keeping_of(self._archive.kept)
+            trouble = facts.keeping.trouble
+            facts.troubles = (f"not recording: {trouble}",) if trouble else ()
+        if self._ready:
+            service.notifier.alive()
+        else:
+            self._ready = True
+            service.notifier.ready("measuring")
+            service.proved()

@@ -1,0 +1,194 @@
+"""What loop, books and machine say becomes the status file each second and a line in the journal each minute.
+
+One thread beside the loop, which it only reads. Seconds on the monotonic clock, milliseconds for ages, megabytes. It
+is also the inner watchman: a loop that hangs ends the process with words for what it hangs in, and a process that has
+grown too big is asked to end as soon as nobody runs. Refuses to fail: a figure that can't be had is None.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from appliance.records import Light
+from appliance.station.flight import boot_id
+from appliance.station.sentinel import Beat
+from appliance.station.status import Ages, Keeping, Machine, Status, StatusFile, health_line, process_state
+from appliance.station.tally import Delays
+
+TICK_S = 1.0
+HEALTH_S = 60.0
+BOARD_S = 10.0
+"""The machine's figures are asked for so often: a Pi's firmware takes a process and some milliseconds."""
+
+FAR_TOO_BIG = 1.5
+"""Times the limit on memory: then the process ends even while somebody runs, before the kernel ends it for us."""
+
+_log = logging.getLogger("hipbar.health")
+
+
+class Facts(Protocol):
+    """What the loop's side knows; each is one attribute, read without a lock."""
+
+    light: str
+    lost: int
+    strip_faults: int
+    ages: Delays
+    ages_told: bool
+    keeping: Keeping
+    troubles: tuple[str, ...]
+    safe_settings: bool
+
+
+class Teller:
+    """Tells from when it is made until it is closed.
+
+    facts : what the loop's side knows now. machine : the board's figures. stuck : called once, from the thread, with
+    the seconds for which the loop has hung. memory_mb : the limit.
+    """
+
+    def __init__(
+        self,
+        runtime: Path,
+        version: str,
+        beat: Beat,
+        facts: Facts,
+        machine: Callable[[], Machine],
+        stuck: Callable[[float], None],
+        memory_mb: float,
+    ) -> None:
+        self._file, self._beat, self._facts, self._stuck = StatusFile(runtime), beat, facts, stuck
+        self._ask_machine, self._memory_mb = machine, memory_mb
+        pid = os.getpid()
+        self._about = Status(
+            version=version,
+            pid=pid,
+            process_start=process_state(pid)[1],
+            boot_id=boot_id(),
+            started_s=time.monotonic(),
+        )
+        self._machine, self._asked_s, self._health_s = Machine(), float("-inf"), time.monotonic()
+        self._state, self._state_s = "", 0.0
+        self._frames, self._frames_s = 0, time.monotonic()
+        self._rate_hz: float | None = None
+        self.too_big = self.far_too_big = False
+        self._jobs: deque[Callable[[], None]] = deque(maxlen=16)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="teller", daemon=True)
+        self._tick()
+        self._thread.start()
+
+    def later(self, job: Callable[[], None]) -> None:
+        """Something that may take a while, done by this thread at its next turn."""
+        self._jobs.append(job)
+
+    def close(self, state: str = Light.OFF) -> None:
+        """Tells the last state and ends."""
+        self._ended.set()
+        self._thread.join(TICK_S)
+        self._facts.light = state
+        self._tick()
+
+    def _tell(self) -> None:
+        while not self._ended.wait(TICK_S):
+            stuck_s = self._beat.stuck_s(time.monotonic())
+            if stuck_s:
+                self._stuck(stuck_s)
+            try:
+                self._tick()
+                while self._jobs:
+                    self._jobs.popleft()()
+            except Exception:  # whatever it is, the bar must not end because of it, nor the watch over it
+                _log.exception("the status could not be told")
+
+    def _tick(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._asked_s >= BOARD_S:
+            self._asked_s, self._machine = now_s, self._ask_machine()
+        status = self._status(now_s)
+        self._mind_memory(status.memory_mb)
+        self._file.write(status)
+        if now_s - self._health_s >= HEALTH_S:
+            self._health_s = now_s
+            self._facts.ages_told = True  # the loop begins new ones
+            _log.info(health_line(status))
+
+    def _status(self, now_s: float) -> Status:
+        facts = self._facts
+        if facts.light != self._state:
+            self._state, self._state_s = facts.light, now_s
+        since_s = now_s - self._frames_s
+        if since_s >= TICK_S / 2:
+            self._rate_hz = (self._beat.frames - self._frames) / since_s
+            self._frames, self._frames_s = self._beat.frames, now_s
+        return msgspec.structs.replace(
+            self._about,
+            state=self._state,
+            state_since_s=self._state_s,
+            written_s=now_s,
+            frames=self._beat.frames,
+            rate_hz=self._rate_hz,
+            lost=facts.lost,
+            strip_faults=facts.strip_faults,
+            light_age_ms=ages_ms(facts.ages),
+            recording=facts.keeping,
+            memory_mb=resident_mb(),
+            descriptors=descriptors(),
+            safe_settings=facts.safe_settings,
+            troubles=self._troubles(),
+            board=self._machine,
+        )
+
+    def _troubles(self) -> tuple[str, ...]:
+        grown = (
+            (f"memory beyond {self._memory_mb:g} MB: starts anew when nobody runs",) if self.too_big else ()
+        )
+        return (*self._facts.troubles, *grown)
+
+    def _mind_memory(self, mb: float | None) -> None:
+        if mb is None or mb <= self._memory_mb:
+            return
+        if not self.too_big:
+            _log.warning(
+                "memory: %.0f MB, the limit is %g: starting anew when nobody runs", mb, self._memory_mb
+            )
+        self.too_big = True
+        self.far_too_big = mb > FAR_TOO_BIG * self._memory_mb
+
+
+def ages_ms(delays: Delays) -> Ages:
+    """Quantiles of how old pictures were when their light was out."""
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    found = {name: delays.quantile_us(share) for name, share in shares.items()}
+    return Ages(**{name: None if us is None else us / 1e3 for name, us in found.items()})
+
+
+def resident_mb() -> float | None:
+    """What of this process lies in memory."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * resource.getpagesize() / 1e6
+    return None
+
+
+def descriptors() -> int | None:
+    """How many files, sockets and devices this process has open."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208  # the listing itself is one
+    return None
+
+
+def keeping_of(record: msgspec.Struct | None) -> Keeping:
+    """What the archive says of itself, in the words of the status."""
+    known = {} if record is None else msgspec.structs.asdict(record)
+    return Keeping(**{name: known[name] for name in Keeping.__struct_fields__ if name in known})

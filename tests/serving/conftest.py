@@ -1,0 +1,138 @@
+"""`hipbar serve` as a process of its own: its bar arrives over the network, its words to systemd on a socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from appliance.config import Settings, parse
+from appliance.feedback.patterns import pattern
+from appliance.records import Notice, Shown
+from appliance.station.crash import crashes
+from appliance.station.status import Status, read_status
+
+ROOT = Path(__file__).resolve().parents[2]
+_DDP_HEADER = 10
+LONG_S = 60.0
+"""Nothing here takes so long, not even on a busy machine."""
+
+
+class Station:
+    """One station: its folders, its settings file, its bar, and what it told whoever started it."""
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        self.file, self.runtime, self.state = folder / "hipbar.toml", folder / "run", folder / "state"
+        self.runtime.mkdir()
+        self.state.mkdir()
+        self._bar = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._bar.bind(("127.0.0.1", 0))
+        self._words = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._words.bind(str(folder / "notify"))
+        self._address = str(folder / "notify")
+        self.text = settings + (
+            f'\n[strip]\nkind = "wled"\nhost = "127.0.0.1"\nport = {self._bar.getsockname()[1]}\n'
+        )
+        self.file.write_text(self.text)
+        self.settings: Settings = parse(self.text)
+        self.told: list[tuple[float, str]] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, **more: int) -> float:
+        """Starts it; when."""
+        env = {**os.environ, "HIPBAR_RUNTIME": str(self.runtime), "HIPBAR_STATE": str(self.state)}
+        env |= {"NOTIFY_SOCKET": self._address, "WATCHDOG_USEC": "5000000"}
+        words = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(self.file)]
+        began_s = time.monotonic()
+        self.process = subprocess.Popen(words, cwd=ROOT, env=env, text=True, stderr=subprocess.PIPE, **more)  # type: ignore[call-overload]
+        return began_s
+
+    def lit(self, wanted: Shown | Notice | Callable[[np.ndarray], bool], within_s: float = LONG_S) -> float:
+        """Waits until the bar shows this; when it did."""
+        picture = None if callable(wanted) else pattern(wanted, self.settings)
+        self._bar.settimeout(within_s)
+        until_s = time.monotonic() + within_s
+        while time.monotonic() < until_s:
+            rgb = np.frombuffer(self._bar.recv(4096)[_DDP_HEADER:], np.uint8).reshape(-1, 3)
+            if np.array_equal(rgb, picture) if picture is not None else wanted(rgb):  # type: ignore[operator]
+                return time.monotonic()
+        raise AssertionError(f"the bar never showed {wanted}")
+
+    def hears(self, words: str, within_s: float = LONG_S) -> float:
+        """Waits until it tells systemd a line that begins so; when it did."""
+        self._words.settimeout(within_s)
+        while True:
+            lines = self._words.recv(4096).decode().splitlines()
+            self.told += [(time.monotonic(), line) for line in lines]
+            if any(line.startswith(words) for line in lines):
+                return time.monotonic()
+
+    def status(self, wanted: Callable[[Status], bool] = lambda _: True, within_s: float = LONG_S) -> Status:
+        """Waits for such a status."""
+        until_s = time.monotonic() + within_s
+        seen = None
+        while time.monotonic() < until_s:
+            seen = read_status(self.runtime)
+            if seen is not None and wanted(seen):
+                return seen
+            assert self.process is not None
+            if self.process.poll() is not None and self.process.returncode:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"never so: {seen and msgspec.json.encode(seen)!r}")
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self, *, read_out: bool = True) -> tuple[int, str]:
+        """Exit code and log, once it has ended; whether what it prints is read meanwhile."""
+        assert self.process is not None
+        assert self.process.stderr is not None
+        if read_out:
+            log = self.process.communicate(timeout=LONG_S)[1]
+            return self.process.returncode, log
+        log = self.process.stderr.read()
+        return self.process.wait(LONG_S), log
+
+    def report(self) -> Path:
+        """Waits for a crash report."""
+        until_s = time.monotonic() + LONG_S
+        while time.monotonic() < until_s:
+            if found := crashes(self.state / "crashes"):
+                return found[0]
+            time.sleep(0.05)
+        raise AssertionError("no crash report")
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+        self._bar.close()
+        self._words.close()
+
+
+Make = Callable[[str], Station]
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Make]:
+    """Makes a station with these settings, and ends it."""
+    made: list[Station] = []
+
+    def make(settings: str = "") -> Station:
+        made.append(Station(tmp_path, settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,140 @@
+"""The service from its first light to its end, as a process of its own with a camera that renders a recorded runner."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.errors import StripLost
+from appliance.records import Light, Notice, Shown
+from appliance.station.crash import crashes, read_crash
+from appliance.station.fallback import LAST_GOOD
+from tests.serving.conftest import Make
+
+RATE = "[camera]\nrate_hz = 60\n"
+ABSENT = '[camera]\nsource = "v4l2"\ndevice = "/dev/video-that-is-not-there"\n'
+
+
+def measuring(rgb: np.ndarray) -> bool:
+    """More LEDs than any still picture lights, and next to each other."""
+    lit = rgb.any(axis=1)
+    return bool((lit[1:] & lit[:-1]).any())
+
+
+def test_a_start_in_order_light_then_ready_then_heartbeats_and_a_dark_end(station: Make) -> None:
+    one = station(RATE)
+    one.start()
+    one.lit(Notice.STARTING)
+    one.lit(Shown.WARMING_UP)
+    ready_s = one.hears("READY=1")
+    one.lit(measuring)
+    one.hears("WATCHDOG=1")
+    one.hears("WATCHDOG=1")
+    assert one.told[-1][0] - ready_s < 30
+    status = one.status(lambda s: s.state == Light.RECORDING)
+    assert status.frames > 0
+    assert status.troubles == ()
+    one.signal(signal.SIGTERM)
+    one.lit(lambda rgb: not rgb.any())
+    one.hears("STOPPING=1")
+    code, log = one.ended()
+    assert code == 0, log
+    assert one.status().state == Light.OFF
+    assert (one.state / LAST_GOOD).read_text() == one.text
+    assert crashes(one.state / "crashes") == []
+    assert list((one.state / "recordings").glob("*.hbk"))
+
+
+def test_without_a_camera_the_bar_says_so_and_systemd_hears_why_and_no_heartbeat(station: Make) -> None:
+    one = station(ABSENT)
+    one.start()
+    one.lit(Notice.NO_CAMERA)
+    one.hears("STATUS=no camera: /dev/video-that-is-not-there")
+    status = one.status(lambda s: s.state == Light.NO_CAMERA)
+    assert "no such device" in status.troubles[0]
+    one.signal(signal.SIGTERM)
+    code, log = one.ended()
+    assert code == 0, log
+    assert not any(line in ("READY=1", "WATCHDOG=1") for _, line in one.told)
+
+
+def test_settings_that_are_wrong_are_a_fault_until_somebody_mends_them(station: Make) -> None:
+    one = station(RATE)
+    one.file.write_text(one.text + "\n[motion]\nnobody_knows = 1\n")
+    one.start()
+    one.lit(Notice.FAULT)
+    one.hears("STATUS=fault: ")
+    assert "nobody_knows" in one.status(lambda s: s.state == Light.FAULT).troubles[0]
+    one.file.write_text(one.text)
+    code, log = one.ended()
+    assert code == 0, log
+    assert "the settings file has changed: starting anew" in log
+    one.start()
+    one.hears("READY=1")
+
+
+def test_settings_that_are_no_toml_show_their_fault_on_the_bar_that_worked_last(station: Make) -> None:
+    one = station(RATE)
+    (one.state / LAST_GOOD).write_text(one.text)
+    one.file.write_text("[[[")
+    one.start()
+    one.lit(Notice.FAULT)
+    one.file.unlink()
+    assert one.ended()[0] == 0
+    one.start()
+    one.lit(Notice.FAULT)  # a file that has gone is a fault too
+
+
+def test_what_was_killed_is_reported_by_the_next_one(station: Make) -> None:
+    one = station(RATE)
+    one.start()
+    one.hears("WATCHDOG=1")
+    one.signal(signal.SIGKILL)
+    assert one.ended()[0] == -signal.SIGKILL
+    one.start()
+    crash = read_crash(one.report())
+    assert "SIGKILL" in crash.why
+    assert crash.frames > 10
+
+
+def test_a_fatal_signal_is_reported_by_its_name(station: Make) -> None:
+    one = station(RATE)
+    one.start()
+    one.hears("WATCHDOG=1")
+    one.signal(signal.SIGABRT)  # what systemd sends when the heartbeats stop
+    assert one.ended()[0] == -signal.SIGABRT
+    one.start()
+    assert "SIGABRT" in read_crash(one.report()).why
+
+
+def test_a_bar_that_never_takes_its_colours_ends_the_process_with_words_for_it(station: Make) -> None:
+    one = station(RATE)
+    one.file.write_text(RATE + '[strip]\nkind = "terminal"\n')
+    one.start(stdout=subprocess.PIPE)  # which nobody reads: writing hangs as soon as the pipe is full
+    one.hears("WATCHDOG=1")
+    code, log = one.ended(read_out=False)
+    assert code == StripLost.exit_code
+    assert "while lighting the bar: starting anew" in log
+    one.file.write_text(one.text)
+    one.start()
+    assert "lighting the bar" in read_crash(one.report()).traceback
+
+
+@pytest.mark.parametrize("broken", ["state", "runtime"])
+def test_a_folder_that_can_not_be_had_costs_what_is_kept_there_but_not_the_bar(
+    station: Make, broken: str
+) -> None:
+    one = station(RATE)
+    folder: Path = getattr(one, broken)
+    folder.rmdir()
+    folder.write_text("no folder")
+    one.start()
+    one.lit(measuring)
+    one.hears("WATCHDOG=1")
+    one.signal(signal.SIGTERM)
+    code, log = one.ended()
+    assert code == 0, log
