@@ -26,8 +26,9 @@ BELOW = {
     "feedback": {"feedback", "kernels"} | VALUES,
     "pipeline": {"sight", "motion", "feedback"} | VALUES,
     "station": {"station", "pipeline", "sight", "motion", "feedback"} | VALUES,
+    "upkeep": {"upkeep", "station"} | VALUES,
     "hw": {"hw"} | VALUES,
-    "commands": {"commands", "station", "pipeline", "feedback", "kernels", "hw"} | VALUES,
+    "commands": {"commands", "station", "upkeep", "pipeline", "feedback", "kernels", "hw"} | VALUES,
     "cli": {"errors", "commands"},
 }
 """What each room may import; every other import of ours is refused."""
