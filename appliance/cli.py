@@ -17,7 +17,20 @@ import click
 
 from appliance.errors import HipbarError, OutputError
 
-COMMANDS = ("demo", "run", "replay", "bench", "config", "camera", "leds", "panel", "board", "warm", "serve")
+COMMANDS = (
+    "demo",
+    "run",
+    "replay",
+    "bench",
+    "config",
+    "camera",
+    "leds",
+    "panel",
+    "board",
+    "warm",
+    "serve",
+    "setup",
+)
 """In the order of the help; each is `appliance.commands.<name>:command`."""
 
 USAGE, STOPPED, PIPE_CLOSED = 2, 130, 141
