@@ -8,60 +8,136 @@ import sys
 
 import numpy as np
 import pytest
-from cases import PALETTES, lit, running, settings
+from cases import MODES, PALETTES, lit, running, settings
 
-from appliance.feedback.patterns import pattern
-from appliance.records import Shown
+from appliance.feedback.patterns import OWN, pattern
+from appliance.records import Notice, Shown
 
-PATTERNS = (Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING)
-LENGTHS = (*range(4, 60), 144, 299, 300)
-
-
-@pytest.mark.parametrize("leds", LENGTHS)
-def test_every_pattern_is_its_own_mirror_image_and_lit(leds: int) -> None:
-    for shown in PATTERNS:
-        frame = pattern(shown, settings(leds=leds))
-        assert (frame == frame[::-1]).all()
-        assert frame.any()
+MEASURING = (Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING)
+PATTERNS: tuple[Shown | Notice, ...] = (*MEASURING, *Notice)
+LENGTHS = range(4, 301)
+BYTES = (1, 2, 3, 5, 12, 60, 127, 255)  # the most that the brightness setting allows a channel
 
 
-@pytest.mark.parametrize("leds", [n for n in LENGTHS if n >= 8])
-def test_patterns_differ_by_shape_and_never_touch_the_middle_or_each_other_s_neighbours(leds: int) -> None:
-    shapes = [pattern(shown, settings(leds=leds)).any(1) for shown in PATTERNS]
-    for one, other in itertools.combinations(shapes, 2):
-        assert (one != other).any()
-    for shape in shapes:
-        assert not (shape[1:] & shape[:-1]).any()
-        assert not shape[(leds - 1) // 2 : leds // 2 + 1].any()
-        assert shape.sum() <= 10
+def _all(leds: int, **changes: object) -> dict[Shown | Notice, np.ndarray]:
+    """Every picture on a bar of so many LEDs."""
+    chosen = settings(leds=leds, **changes)
+    return {shown: pattern(shown, chosen) for shown in PATTERNS}
 
 
-@pytest.mark.parametrize("leds", [4, 5, 6, 7])
-def test_on_a_very_short_bar_patterns_still_differ_by_light_alone(leds: int) -> None:
-    profiles = [tuple(pattern(shown, settings(leds=leds)).max(1)) for shown in PATTERNS]
-    assert len(set(profiles)) == len(PATTERNS)
+def _shapes(leds: int) -> dict[Shown | Notice, np.ndarray]:
+    """Which LEDs are lit: all that a reader who sees no colours has to go by."""
+    return {shown: frame.any(1) for shown, frame in _all(leds).items()}
+
+
+def test_every_pattern_is_its_own_mirror_image_and_lit() -> None:
+    for leds in LENGTHS:
+        for frame in _all(leds).values():
+            assert (frame == frame[::-1]).all()
+            assert frame.any()
+
+
+def test_from_twelve_leds_up_every_pattern_has_a_shape_of_its_own() -> None:
+    for leds in LENGTHS[8:]:
+        shapes = [shape.tobytes() for shape in _shapes(leds).values()]
+        assert len(set(shapes)) == len(PATTERNS)
+
+
+def test_on_ten_and_eleven_leds_only_no_camera_has_the_shape_of_no_data() -> None:
+    for leds in (10, 11):
+        shapes = _shapes(leds)
+        alike = [
+            pair for pair in itertools.combinations(PATTERNS, 2) if (shapes[pair[0]] == shapes[pair[1]]).all()
+        ]
+        assert alike == [(Shown.NO_DATA, Notice.NO_CAMERA)]
+
+
+def test_what_the_pipeline_shows_differs_by_shape_alone_from_six_leds_up() -> None:
+    for leds in LENGTHS[2:]:
+        shapes = _shapes(leds)
+        assert len({shapes[shown].tobytes() for shown in MEASURING}) == len(MEASURING)
+
+
+def test_patterns_never_touch_the_middle_or_each_other_s_neighbours_from_eight_leds_up() -> None:
+    for leds in LENGTHS[4:]:
+        for shown, shape in _shapes(leds).items():
+            assert not (shape[1:] & shape[:-1]).any()
+            assert not shape[(leds - 1) // 2 : leds // 2 + 1].any()
+            assert shape.sum() <= (24 if shown is Notice.FAULT else 10)
 
 
 @pytest.mark.parametrize("palette", PALETTES)
-def test_a_pattern_has_a_colour_that_its_bar_never_has_and_is_dimmer(palette: str) -> None:
-    bar = [lit(running(difference_deg=deg), palette=palette)[15] for deg in (1.0, 2.0, 8.0)]
-    for shown in PATTERNS:
-        dot = pattern(shown, settings(palette=palette)).max(0).astype(float)
+@pytest.mark.parametrize("top", BYTES)
+def test_no_two_patterns_give_the_same_bytes_on_any_bar(palette: str, top: int) -> None:
+    for leds, cap_ma in itertools.product(LENGTHS, (20.0, 20000.0)):
+        frames = _all(leds, palette=palette, brightness=top / 255, current_cap_ma=cap_ma)
+        assert len({frame.tobytes() for frame in frames.values()}) == len(PATTERNS)
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_a_fault_is_the_most_striking_of_all(palette: str) -> None:
+    for leds, brightness in itertools.product(LENGTHS, (0.1, 0.5, 1.0)):
+        frames = _all(leds, palette=palette, brightness=brightness)
+        fault = frames.pop(Notice.FAULT)
+        for frame in frames.values():
+            assert fault.sum() > frame.sum()
+            assert fault.any(1).sum() >= frame.any(1).sum() + (2 if leds >= 12 else 0)
+
+
+@pytest.mark.parametrize("top", BYTES)
+def test_standing_while_recording_is_standing_and_a_mark(top: int) -> None:
+    for leds, palette in itertools.product(LENGTHS, PALETTES):
+        frames = _all(leds, palette=palette, brightness=top / 255)
+        standing, recording = frames[Shown.STANDING], frames[Notice.RECORDING]
+        there = standing.any(1)
+        assert (recording[there] == standing[there]).all()
+        assert recording[~there].any(1).sum() == 2
+
+
+def test_a_notice_is_the_same_in_every_mode() -> None:
+    for notice in Notice:
+        frames = [pattern(notice, settings(mode=mode)).tobytes() for mode in MODES]
+        assert len(set(frames)) == 1
+
+
+def test_the_station_speaks_of_itself_in_a_colour_that_nothing_else_has() -> None:
+    for palette in PALETTES:
+        frames = _all(32, palette=palette)
+        own = [tuple(led) for led in frames[Notice.FAULT] if led.any()]
+        assert len(set(own)) == 1
+        for shown in MEASURING:
+            assert own[0] not in [tuple(led) for led in frames[shown]]
+        for notice in Notice:
+            assert own[0] in [tuple(led) for led in frames[notice]]
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+@pytest.mark.parametrize("mode", ["asymmetry", "live"])
+def test_a_pattern_has_a_colour_that_its_bar_never_has_and_is_dimmer(palette: str, mode: str) -> None:
+    rows = [running(difference_deg=deg, level_deg=0.0) for deg in (1.0, 2.0, 8.0)]
+    bar = [led for row in rows for led in lit(row, palette=palette, mode=mode) if led.any()]
+    dots = [led.astype(float) for frame in _all(32, palette=palette).values() for led in frame if led.any()]
+    for dot, led in itertools.product(dots, bar):
         assert dot.max() < 0.35 * 255
-        for led in bar:
-            cosine = float(dot @ led / np.linalg.norm(dot) / np.linalg.norm(led))
-            assert cosine < 0.97
+        assert float(dot @ led / np.linalg.norm(dot) / np.linalg.norm(led)) < 0.97
 
 
-@pytest.mark.parametrize("brightness", [0.001, 0.02, 0.5, 1.0])
+def test_no_pattern_is_saturated_red_at_any_brightness_or_cap() -> None:
+    assert set(OWN) == set(PALETTES)
+    for top, palette, cap_ma in itertools.product(range(1, 256), PALETTES, (20.0, 20000.0)):
+        for frame in _all(46, palette=palette, brightness=top / 255, current_cap_ma=cap_ma).values():
+            assert (frame[:, 0] <= 0.75 * frame.sum(1)).all()
+
+
+@pytest.mark.parametrize("top", BYTES)
 @pytest.mark.parametrize("cap_ma", [20.0, 1000.0])
-def test_patterns_stay_visible_and_within_the_current_cap(brightness: float, cap_ma: float) -> None:
-    for leds, shown in itertools.product((4, 32, 300), PATTERNS):
-        chosen = settings(leds=leds, brightness=brightness, current_cap_ma=cap_ma, led_ma=100.0)
-        frame = pattern(shown, chosen)
-        assert frame.any()
-        assert int(frame.sum()) * 100.0 / 765 <= cap_ma
-        assert frame.max() <= max(1, int(255 * brightness))
+def test_patterns_stay_visible_and_within_the_current_cap(top: int, cap_ma: float) -> None:
+    for leds in LENGTHS:
+        frames = _all(leds, brightness=top / 255, current_cap_ma=cap_ma, led_ma=100.0)
+        for shown, frame in frames.items():
+            assert frame.any(1).sum() == pattern(shown, settings(leds=leds)).any(1).sum()
+            assert int(frame.sum()) * 100.0 / 765 <= cap_ma
+            assert frame.max() <= top
 
 
 def test_the_byte_budget_is_the_largest_that_keeps_the_cap() -> None:
