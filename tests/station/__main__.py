@@ -3,6 +3,7 @@
 test     build it, start it and run its tests (the default); what follows goes to pytest
 shell    build it, start it and open a shell in it
 run      build it, start it, run the words that follow and end with their exit code
+soak     feed hours of frames to the service's loop, with faults
 clean    throw away all that was built
 """
 
@@ -56,8 +57,14 @@ def _picamera(_: list[str]) -> int:
     return picamera.main()
 
 
+def _soak(words: list[str]) -> int:
+    from tests.station import soak
+
+    return soak.main(words)
+
+
 _WITH_VM = {"test": _test, "shell": _shell, "run": _run}
-_WORDS = {**_WITH_VM, "clean": _clean, "arm64": _arm64, "picamera": _picamera}
+_WORDS = {**_WITH_VM, "clean": _clean, "arm64": _arm64, "picamera": _picamera, "soak": _soak}
 
 
 def main(words: list[str]) -> int:
