@@ -65,12 +65,14 @@ class Ledger:
         if not update.over:
             write_whole(self.stage, _bytes(update.as_dict()))
             return
-        self._keep(update)
+        keep = update.keeping(self.kept())
+        write_whole(self._kept, _bytes([dataclasses.asdict(package) for package in keep]))
         if (last := self.last()) is None or last.number != update.number:
-            write_whole(self._history, b"".join([*self._lines(), _bytes(_entry(update))]))
+            write_whole(self._history, b"".join([*self._lines(), _bytes(_entry(update))][-MOST_HISTORY:]))
             write_whole(self._last, _bytes(update.as_dict()))
         self.stage.unlink(missing_ok=True)
         sync_folder(self.folder)
+        self.sweep()
 
     def kept(self) -> list[Package]:
         """The packages that are kept: what was installed last, and what was before."""
@@ -108,11 +110,6 @@ class Ledger:
             if file.name not in wanted and file.is_file():
                 file.unlink()
 
-    def _keep(self, update: Update) -> None:
-        keep = update.keeping(self.kept())
-        write_whole(self._kept, _bytes([dataclasses.asdict(package) for package in keep]))
-        self.sweep()
-
     def _update(self, file: Path) -> Update | None:
         try:
             return Update.of(json.loads(file.read_bytes()))
@@ -127,7 +124,7 @@ class Ledger:
             lines = self._history.read_bytes().splitlines(keepends=True)
         except OSError:
             return []
-        return [line for line in lines if line.endswith(b"}\n")][-MOST_HISTORY + 1 :]
+        return [line for line in lines if line.endswith(b"}\n")]
 
 
 def _entry(update: Update) -> dict[str, Any]:

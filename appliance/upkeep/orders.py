@@ -57,7 +57,8 @@ class Desk:
         except UpkeepError as error:
             self.ledger.sweep()
             raise UpkeepError(str(error).replace(copy.name, file.name), fix=error.fix) from None
-        new = Package(facts.version, copy.name, digest_of(copy))
+        named = copy.rename(copy.with_name(f"{facts.file.removesuffix('.deb')}.{number}.deb"))
+        new = Package(facts.version, named.name, digest_of(named))
         return self._order(number, new, installed, signer)
 
     def back(self) -> Update:

@@ -33,11 +33,10 @@ def deb(folder: Path, version: str, files: Mapping[str, str] | None = None, **fi
         "Architecture": "all",
         "Maintainer": "A Test <a@b.test>",
     }
-    control |= {"Description": "a bar of light", "Installed-Size": "20"} | fields
+    control |= {"Description": "a bar of light", "Installed-Size": "20"}
+    control |= {name.replace("_", "-"): value for name, value in fields.items()}
     texts = {"usr/lib/hipbar/version": version, **(files or {})}
-    texts["DEBIAN/control"] = "".join(
-        f"{name.replace('_', '-')}: {value}\n" for name, value in control.items()
-    )
+    texts["DEBIAN/control"] = "".join(f"{name}: {value}\n" for name, value in control.items())
     for name, text in texts.items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
