@@ -23,6 +23,7 @@ DISK_BYTES = 4 << 30
 _PACKAGES = """
 systemd-sysv udev dbus kmod iproute2 procps initramfs-tools zstd openssh-server strace gpiod v4l-utils
 python3 python3-venv python3-spidev python3-setuptools python3-wheel python3-dev gcc swig
+dpkg-repack gpgv
 """
 _PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 _WHEELS = _PROJECT["dependencies"]

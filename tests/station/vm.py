@@ -32,7 +32,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,15 +229,19 @@ class Vm:
                     raise
                 time.sleep(0.1)
 
-    def serial(self) -> str:
-        """The last lines on the machine's console."""
+    def console(self) -> str:
+        """All that the machine has said on its console."""
         path = self._folder / "serial"
-        return _tail(path.read_bytes()) if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def serial(self) -> str:
+        """The last lines of that."""
+        return _tail(self.console().encode())
 
     def wait_for_serial(self, words: str, timeout_s: float, *, times: int = 1) -> float:
         """Until these words have come on the console so often; when that was seen, on this computer's clock."""
-        path, until_s = self._folder / "serial", time.monotonic() + timeout_s
-        while not path.exists() or path.read_bytes().count(words.encode()) < times:
+        until_s = time.monotonic() + timeout_s
+        while self.console().count(words) < times:
             if time.monotonic() > until_s or self._qemu.poll() is not None:
                 raise MachineFailed(f"never said {words!r}\n{self.serial()}")
             time.sleep(0.02)
@@ -257,9 +261,41 @@ class Vm:
             raise MachineFailed(f"{command}: {answer['error']['desc']}")
         return answer["return"]
 
+    @contextmanager
+    def listening(self) -> Iterator[Callable[[str, float], float]]:
+        """A function that waits for one of QEMU's own events, from now on; meanwhile `qmp` has to wait.
+
+        It takes the event's name and for how many seconds to wait, and tells when it was heard, on this computer's clock.
+        """
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(self._folder / "qmp"))
+            with link.makefile("rw") as lines:
+                lines.readline()
+                lines.write(json.dumps({"execute": "qmp_capabilities"}) + "\n")
+                lines.flush()
+                lines.readline()
+
+                def heard(event: str, timeout_s: float) -> float:
+                    link.settimeout(timeout_s)
+                    try:
+                        next(line for line in lines if json.loads(line).get("event") == event)
+                    except (TimeoutError, StopIteration):
+                        raise MachineFailed(f"no {event} in {timeout_s:.0f} s\n{self.serial()}") from None
+                    return time.monotonic()
+
+                yield heard
+
     def shell(self) -> int:
         """A person's own look around."""
         return subprocess.run([*self._words(None), "-t"], check=False).returncode
+
+    def ended(self, timeout_s: float) -> float:
+        """Until it has switched itself off; when that was seen, on this computer's clock."""
+        try:
+            self._qemu.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise MachineFailed(f"still on after {timeout_s:.0f} s\n{self.serial()}") from None
+        return time.monotonic()
 
     @property
     def pid(self) -> int:

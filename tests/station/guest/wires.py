@@ -34,11 +34,12 @@ class Transfer(NamedTuple):
 
 
 class Capture:
-    """Everything that goes out of the SPI bus from now on."""
+    """Everything that goes out of the SPI bus, from now on or, `from_the_start`, all that nobody has read yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, from_the_start: bool = False) -> None:
         self._fd = os.open("/dev/spicapture", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.write(self._fd, b"\n")  # whatever was recorded before is thrown away
+        if not from_the_start:
+            os.write(self._fd, b"\n")  # whatever was recorded before is thrown away
 
     def read(self) -> list[Transfer]:
         """The transfers since the last time, oldest first."""
