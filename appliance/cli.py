@@ -29,6 +29,8 @@ COMMANDS = (
     "board",
     "warm",
     "serve",
+    "status",
+    "crash",
     "setup",
 )
 """In the order of the help; each is `appliance.commands.<name>:command`."""

@@ -30,6 +30,7 @@ from appliance.station.discreet import discreet, discreet_settings
 from appliance.station.flight import Wreck, boot_id
 from appliance.station.output import write_whole
 from appliance.station.recording import TRACK, Header
+from appliance.station.versions import installed
 
 FOLDER = "crashes"
 FORMAT = "hipbar-crash"
@@ -103,9 +104,10 @@ def report(
     last: Wreck | None = None,
     now_s: float | None = None,
 ) -> Path | None:
-    """Writes one report; None when it was only counted, or the disk would not take it. `last`: an exception's flight.
+    """Writes one report; None when it was only counted, or the disk would not take it.
 
-    May wait for a slow disk: to be called when the light is on.
+    traceback_text : of the exception, or what `collected` found. versions : more than what is `installed`. last : the
+    flight of a process that reports its own exception. May wait for a slow disk: to be called when the light is on.
     """
     now_s = time.monotonic() if now_s is None else now_s
     try:
@@ -114,7 +116,15 @@ def report(
             _count(folder)
             return None
         wreck = cause if isinstance(cause, Wreck) else last
-        crash = _crash(cause, wreck, traceback_text, settings_text, versions or {}, _counted(folder), now_s)
+        crash = _crash(
+            cause,
+            wreck,
+            traceback_text,
+            settings_text,
+            {**installed(), **(versions or {})},
+            _counted(folder),
+            now_s,
+        )
         for old in crashes(folder)[KEPT - 1 :]:
             old.unlink(missing_ok=True)
         path = folder / f"crash-{_number(next(iter(crashes(folder)), None)) + 1:06d}.json"
@@ -182,8 +192,9 @@ def why(cause: Wreck | BaseException, traceback_text: str) -> str:
     fatal = re.search(r"^Fatal Python error: (.+)$", traceback_text, re.MULTILINE)
     if fatal:
         return _SIGNALS.get(fatal[1].strip(), discreet(fatal[1])[:_MOST_WHY])
-    if traceback_text.strip():
-        return discreet(traceback_text.strip().splitlines()[-1])[:_MOST_WHY]
+    lines = traceback_text.strip().splitlines()
+    if lines:
+        return discreet(lines[-1 if lines[0].startswith("Traceback") else 0])[:_MOST_WHY]
     if cause.head.boot_id and cause.head.boot_id != boot_id():
         return "the machine went off or was reset while the station ran"
     return "killed (SIGKILL): by hand, by systemd after its patience, or out of memory"

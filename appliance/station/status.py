@@ -148,8 +148,9 @@ def verdict(status: Status | None, now_s: float, boot_id: str | None, alive: boo
         return Verdict(Condition.NEVER, "the last status is from before the machine started", _START)
     if status.state == Light.OFF:
         return Verdict(Condition.STOPPED, "the station was stopped in order", _START)
+    why = f": {status.troubles[0]}" if status.troubles else ""
     if not alive:
-        return Verdict(Condition.ENDED, f"the station ended without a word; it was {status.state}", _JOURNAL)
+        return Verdict(Condition.ENDED, f"the station has ended; it was {status.state}{why}", _JOURNAL)
     age_s = None if status.written_s is None else now_s - status.written_s
     if age_s is None or not -FRESH_S < age_s < FRESH_S:
         ago = "" if age_s is None or age_s < 0 else f" for {span(age_s)}"
