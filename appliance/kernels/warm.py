@@ -16,6 +16,13 @@ from pathlib import Path
 _HALVES = (("blobs", "light", "gait", "lens"), ("names",))
 """Two shares of about the same work (`names` brings `tracks` with it), and the order in which they are loaded."""
 
+_AT_NO_PRIORITY = """\
+import contextlib, os
+with contextlib.suppress(OSError):
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+"""
+"""The service is real-time, and its children would be too: a compiler that goes before all else stops a small machine."""
+
 
 def warm() -> None:
     """Load every kernel, having had those compiled that the cache does not have."""
@@ -36,7 +43,7 @@ def _cached() -> bool:
 
 
 def _compiling(names: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
-    code = ";".join(f"import appliance.kernels.{name}" for name in names)
+    code = "\n".join([_AT_NO_PRIORITY, *(f"import appliance.kernels.{name}" for name in names)])
     try:
         return subprocess.Popen(
             [sys.executable, "-c", code],
