@@ -32,6 +32,7 @@ COMMANDS = (
     "status",
     "crash",
     "setup",
+    "update",
 )
 """In the order of the help; each is `appliance.commands.<name>:command`."""
 
