@@ -13,7 +13,7 @@ import numpy as np
 
 from appliance.config import Settings
 from appliance.feedback.patterns import pattern, top_byte
-from appliance.records import U8, Shown
+from appliance.records import U8, Notice, Shown
 
 
 class Picture(NamedTuple):
@@ -24,11 +24,12 @@ class Picture(NamedTuple):
     leds: Callable[[float], U8]
 
 
-_PATTERNS = {
+_PATTERNS: dict[Shown | Notice, str] = {
     Shown.NO_DATA: "no data",
     Shown.UNSURE_SIDES: "unsure of sides",
     Shown.WARMING_UP: "warming up",
     Shown.STANDING: "standing",
+    **{notice: notice.value for notice in Notice},
 }
 
 
@@ -37,18 +38,16 @@ def pictures(settings: Settings) -> Iterator[Picture]:
     count, top = settings.strip.leds, top_byte(settings.strip)
     half = count // 2
     white = (top, top, top)
-    yield Picture("one light walks from the runner's LEFT to the RIGHT", 0.4, _walking(count, white))
-    yield Picture("the runner's LEFT half is lit now", 0.12, _still(count, white, range(half)))
-    yield Picture(
-        "the runner's RIGHT half is lit now", 0.12, _still(count, white, range(count - half, count))
-    )
+    yield Picture("one light walks from the runner's LEFT to the RIGHT", 0.32, _walking(count, white))
+    yield Picture("the runner's LEFT half is lit now", 0.1, _still(count, white, range(half)))
+    yield Picture("the runner's RIGHT half is lit now", 0.1, _still(count, white, range(count - half, count)))
     for name, colour in (
         ("RED", (top, 0, 0)),
         ("GREEN", (0, top, 0)),
         ("BLUE", (0, 0, top)),
         ("WHITE", white),
     ):
-        yield Picture(f"every LED is {name} now", 0.05, _still(count, colour, range(count)))
+        yield Picture(f"every LED is {name} now", 0.04, _still(count, colour, range(count)))
     for shown, name in _PATTERNS.items():
         yield Picture(f'the pattern "{name}"', 0.04, _fixed(pattern(shown, settings)))
 

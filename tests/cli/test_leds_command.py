@@ -16,6 +16,8 @@ import pytest
 
 from appliance.commands.walk import pictures
 from appliance.config import Settings, Strip, parse
+from appliance.feedback.patterns import pattern
+from appliance.records import Notice, Shown
 from tests.cli.conftest import ROOT, started
 
 LEDS = 12
@@ -219,6 +221,14 @@ def test_the_pictures_are_within_the_brightness_and_never_light_an_led_twice(led
         lit = frames.any(axis=2)
         assert (np.diff(lit.astype(int), axis=0, prepend=0) == 1).sum(axis=0).max() == 1
     assert total == pytest.approx(1.0)
+
+
+def test_the_pictures_end_with_everything_the_station_can_say_without_a_figure():
+    shown = {picture.words: picture.leds(0.5) for picture in pictures(Settings())}
+    for notice in Notice:
+        assert (shown[f'the pattern "{notice.value}"'] == pattern(notice, Settings())).all()
+    patterns = [words for words in shown if words.startswith("the pattern")]
+    assert len(patterns) == len(Notice) + len(Shown) - 2, "all but OFF and MEASUREMENT"
 
 
 def test_the_two_halves_are_the_runners_own():

@@ -23,7 +23,7 @@ from appliance.config import Strip as Wanted
 from appliance.errors import StripLost
 from appliance.feedback.bar import Feedback
 from appliance.feedback.patterns import PALETTES, pattern
-from appliance.records import MOMENT, Posture, Shown
+from appliance.records import MOMENT, Notice, Posture, Shown
 from hw.strip.shift_register import REST_S, Lamps, capped, most_lit, open_shift_register
 from hw.strip.wiring import wire_order
 
@@ -179,7 +179,7 @@ def test_an_interpreter_that_ends_without_closing_leaves_the_bar_dark():
 
 @pytest.mark.parametrize("brightness", [0.05, 0.5, 1.0])
 @pytest.mark.parametrize("palette", PALETTES)
-@pytest.mark.parametrize("shown", [Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING])
+@pytest.mark.parametrize("shown", [*list(Shown)[2:], *Notice])
 def test_every_pattern_is_seen_in_its_shape_at_any_brightness(shown, palette, brightness):
     settings = Settings(
         strip=_with(brightness=brightness),
