@@ -14,7 +14,7 @@ import numpy as np
 from appliance.config import Settings
 from appliance.feedback.bar import Feedback
 from appliance.feedback.patterns import PALETTES, pattern
-from appliance.records import MOMENT, U8, Posture, Shown
+from appliance.records import MOMENT, U8, Notice, Posture, Shown
 
 OUT = Path(__file__).parent / "pictures"
 _PITCH, _ROW, _LEFT, _TOP = 14, 34, 300, 18
@@ -112,21 +112,24 @@ def modes() -> None:
 
 
 def patterns() -> None:
-    """The four patterns on bars of three lengths."""
-    rows = []
-    for shown in (Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING):
-        words = shown.name.lower().replace("_", " ")
-        rows += [(f"{words}, {leds} LEDs", pattern(shown, settings(leds))) for leds in (8, 16, 32)]
-    bars("feedback_patterns.svg", rows)
+    """What is shown of a runner without a figure, and what the station says of itself, on bars of three lengths."""
+    measuring = (Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING)
+    for name, which in (("feedback_patterns.svg", measuring), ("feedback_notices.svg", tuple(Notice))):
+        rows = []
+        for shown in which:
+            words = shown.value if isinstance(shown, Notice) else shown.name.lower().replace("_", " ")
+            rows += [(f"{words}, {leds} LEDs", pattern(shown, settings(leds))) for leds in (8, 16, 32)]
+        bars(name, rows)
 
 
 def palettes() -> None:
-    """A figure inside the band and one beyond it, and a pattern, in each palette."""
+    """A figure inside the band, one beyond it, a pattern and a notice in each palette."""
     rows = []
     for name in PALETTES:
         rows.append((f"{name}: 1.8 deg, inside", lit(settings(palette=name), difference_deg=1.8)))
         rows.append((f"{name}: 5 deg, beyond", lit(settings(palette=name), difference_deg=5.0)))
         rows.append((f"{name}: warming up", pattern(Shown.WARMING_UP, settings(palette=name))))
+        rows.append((f"{name}: fault", pattern(Notice.FAULT, settings(palette=name))))
     bars("feedback_palettes.svg", rows)
 
 
