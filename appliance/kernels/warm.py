@@ -21,7 +21,7 @@ import contextlib, os
 with contextlib.suppress(OSError):
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 """
-"""The service is real-time, and its children would be too: a compiler that goes before all else stops a small machine."""
+"""The service is real-time and its children would be, too: a compiler ahead of all else stops a small machine."""
 
 
 def warm() -> None:
