@@ -1,8 +1,9 @@
 """Keypoints become a file that replays to the same steps, bit for bit; the format is in docs/recordings.md.
 
 Sensor pixels, y down, as sight found them, before mount and lens; times are the source's own seconds. One JSON header
-line, then blocks of little-endian records, each with a CRC that also covers the header. Refuses, with `SourceError`
-and after handing out what came before: a foreign or newer file, a torn or damaged block, a time that does not advance.
+line, then blocks of little-endian records, each with a CRC that also covers the header; version 2, which the service
+writes, has them packed in whole pages (`appliance.station.pages`). Refuses, with `SourceError` and after handing out
+what came before: a foreign or newer file, a torn or damaged block, a time that does not advance.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 from appliance.config import Lens, Settings
 from appliance.errors import SourceError
 from appliance.records import MARKS
+from appliance.station import pages
 from appliance.station.output import Output
 
 SUFFIX = ".hbk"
 FORMAT = "hipbar-keypoints"
-VERSION = 1
+VERSION, IN_PAGES = 1, 2
 TRACK = np.dtype([("seq", "<i8"), ("t_s", "<f8"), ("xy_px", "<f8", (4, 2)), ("score", "<f8", (4,))])
 """One frame's keypoints: 112 bytes; NaN = not seen."""
 
@@ -35,7 +37,11 @@ _MOST_HEADER_BYTES = 65536
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What all frames of a recording share. Mount and lens are those in force when it was made."""
+    """What all frames of a recording share. Mount and lens are those in force when it was made.
+
+    wall_s : what the wall clock showed (seconds since 1970) at `wall_at_s` of the frames' own clock, during the boot
+    `boot_id`; `wall_synchronised` says whether it was set by then (None = not known).
+    """
 
     format: str = FORMAT
     version: int = VERSION
@@ -49,6 +55,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     zero_deg: float = 0.0
     lens: Lens = Lens()
     marks: tuple[str, ...] = MARKS
+    boot_id: str | None = None
+    wall_s: float | None = None
+    wall_at_s: float | None = None
+    wall_synchronised: bool | None = None
 
     @classmethod
     def of(
@@ -106,10 +116,11 @@ class Recorder:
 
 
 class Recording:
-    """A recording being read: its `header`, then its frames in chunks."""
+    """A recording being read: its `header`, then its frames in chunks; `end`: what its last page says, if that came."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.end: pages.End | None = None
         try:
             self._file: BinaryIO = path.open("rb")
             self.bytes_total = path.stat().st_size
@@ -125,15 +136,18 @@ class Recording:
 
     @property
     def frames_total(self) -> int:
-        """About how many frames the file holds, from its size."""
-        return max(0, self.bytes_total - self._file.tell()) // TRACK.itemsize
+        """About how many frames the file holds, from its size; a page of packed ones holds about a second."""
+        rest = max(0, self.bytes_total - self._file.tell())
+        if self.header.version == IN_PAGES:
+            return round(rest / pages.PAGE * self.header.rate_hz)
+        return rest // TRACK.itemsize
 
     def tracks(self, frames: int = 4096) -> Iterator[NDArray[np.void]]:
         """Chunks of at least `frames` frames (the last one smaller), in order; raises where the file goes wrong."""
         waiting: list[NDArray[np.void]] = []
         seen, last_s = 0, -np.inf
         try:
-            for block in self._blocks():
+            for block in self._in_pages() if self.header.version == IN_PAGES else self._blocks():
                 good = _sound(block, last_s)
                 waiting.append(block[:good])
                 if good < len(block):
@@ -173,6 +187,20 @@ class Recording:
             if _crc(records, count, self._seed) != crc:
                 raise self._damaged(at)
             yield np.frombuffer(records, TRACK)
+
+    def _in_pages(self) -> Iterator[NDArray[np.void]]:
+        at = self._file.tell()
+        try:
+            while block := pages.read_block(self._file, at, self._seed):
+                at = block.next_at
+                if block.is_end:
+                    self.end = block.end()
+                    return
+                yield np.frombuffer(block.records(), TRACK)
+        except pages.Torn as torn:
+            raise self._torn(torn.at) from None
+        except pages.Damaged as damaged:
+            raise self._damaged(damaged.at) from None
 
     def _torn(self, at: int) -> SourceError:
         return SourceError(
@@ -224,21 +252,22 @@ def _header(path: Path, line: bytes) -> Header:
         raise SourceError(f"{path}: not a hipbar recording", fix="name a video, or a file made by --record")
     try:
         version = msgspec.json.decode(line).get("version")
-        if version == VERSION:
+        if version in (VERSION, IN_PAGES):
             return _checked(path, msgspec.json.decode(line, type=Header))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SourceError(
             f"{path}: damaged header: {error}", fix="copy the file again from where it was made"
         ) from None
     raise SourceError(
-        f"{path}: recording format {version}, this hipbar reads {VERSION}",
+        f"{path}: recording format {version}, this hipbar reads {VERSION} and {IN_PAGES}",
         fix="replay it with the hipbar that made it",
     )
 
 
 def _checked(path: Path, header: Header) -> Header:
     """Refuses a header whose figures can't be; a JSON parser has only seen to their types."""
-    finite = all(np.isfinite(v) for v in (header.rate_hz, header.row_s, header.zero_deg))
+    figures = (header.rate_hz, header.row_s, header.zero_deg, header.wall_s or 0.0, header.wall_at_s or 0.0)
+    finite = all(np.isfinite(v) for v in figures)
     if header.marks != MARKS or not finite or min(header.width_px, header.height_px) < 1 or header.row_s < 0:
         raise SourceError(
             f"{path}: damaged header: impossible figures", fix="copy the file again from where it was made"

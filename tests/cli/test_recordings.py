@@ -153,7 +153,7 @@ def test_a_keypoint_at_infinity_is_refused(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"RIFF....AVI ", "not a hipbar recording"),
-        (b'{"format":"hipbar-keypoints","version":2}\n', "format 2"),
+        (b'{"format":"hipbar-keypoints","version":3}\n', "format 3"),
         (b'{"format":"hipbar-keypoints","version":1}\n', "damaged header"),
         (b'{"format":"hipbar-keypoints",\n', "damaged header"),
         (b'{"format":"hipbar-keypoints","version":1,"width_px":0,"height_px":1,"rate_hz":1}\n', "impossible"),

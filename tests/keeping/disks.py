@@ -52,3 +52,21 @@ def full_disk(folder: Path, kb: int) -> Iterator[tuple[Path, Callable[[], Path]]
 
     with small_disk(folder, kb) as disk:
         yield disk, fill
+
+
+@contextlib.contextmanager
+def ext4_disk(folder: Path, mb: int) -> Iterator[Path]:
+    """A small ext4 as on a station's card, in a file behind a loop device; without the rights it is skipped."""
+    folder.mkdir()
+    image = folder.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(mb * 1_000_000)
+    make = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], capture_output=True, check=False).returncode
+    words = ["mount", "-o", "loop,noatime", str(image), str(folder)]
+    if os.geteuid() != 0 or make or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("mounting an ext4 image needs root and a loop device")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        image.unlink()
