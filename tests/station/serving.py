@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -27,11 +28,14 @@ import msgspec
 
 from appliance import config
 from appliance.station.status import Status
+from tests.station import bench, package
 from tests.station.container import Container
 from tests.station.image import MIRROR, run
 from tests.station.layers import key_of, layer
 from tests.station.watch import Bar
 
+LONG = os.environ.get("HIPBAR_BENCH_LONG", "") not in {"", "0"}
+"""Whether tests take all the time they want."""
 UNIT = "hipbar.service"
 CONFIG = "/etc/hipbar/hipbar.toml"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io"
@@ -46,6 +50,7 @@ kind = "wled"
 host = "127.0.0.1"
 leds = 60
 """
+TOOLS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "nsenter": "util-linux"}
 _GUEST = Path(__file__).with_name("guest")
 _WLED = Path(__file__).parents[2] / "systemd/examples/wled.conf"
 _BASE = ("systemd-sysv", "dbus", "iproute2", "procps")
@@ -98,9 +103,9 @@ class Installed(NamedTuple):
     facts: dict[str, Fact]
 
 
-def debian(suite: str, package: Path) -> Path:
+def debian(suite: str, file: Path) -> Path:
     """A root of that suite with what the package depends on, and nothing that is only recommended."""
-    wanted = sorted({*_BASE, *_depends(package)})
+    wanted = sorted({*_BASE, *_depends(file)})
 
     def make(folder: Path) -> None:
         host = MIRROR.read_text()
@@ -115,14 +120,14 @@ def debian(suite: str, package: Path) -> Path:
     return layer(f"debian-{suite}", key_of(suite, *wanted, *_LEFT_OUT), make) / "root"
 
 
-def installed(suite: str, package: Path) -> Installed:
+def installed(suite: str, file: Path) -> Installed:
     """Debian with the package, installed by apt in a system that was running."""
-    root = debian(suite, package)
+    root = debian(suite, file)
 
     def make(folder: Path) -> None:
-        with Container(root, keep=folder, binds={"/packages": package.parent}) as box:
+        with Container(root, keep=folder, binds={"/packages": file.parent}) as box:
             began_s = time.monotonic()
-            done = box.run(f"{APT} install /packages/{package.name}", timeout_s=600)
+            done = box.run(f"{APT} install /packages/{file.name}", timeout_s=600)
             seconds = time.monotonic() - began_s
             found = {name: box.run(command, check=False) for name, command in _FACTS.items()}
             box.run("systemctl stop hipbar")
@@ -132,7 +137,7 @@ def installed(suite: str, package: Path) -> Installed:
         record = {"seconds": seconds, "said": done.out + done.err, "facts": facts}
         (folder / "installed.json").write_text(json.dumps(record))
 
-    key = key_of(root.parent.name, package.read_bytes(), _processor(), *_FACTS.values())
+    key = key_of(root.parent.name, file.read_bytes(), _processor(), *_FACTS.values())
     folder = layer(f"served-{suite}", key, make)
     record: dict[str, Any] = json.loads((folder / "installed.json").read_text())
     facts = {name: Fact(*fact) for name, fact in record["facts"].items()}
@@ -239,15 +244,23 @@ def bench_files() -> dict[str, str]:
     }
 
 
-def lacking() -> list[str]:
-    """Debian packages that a container needs and that are not here."""
-    tools = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "nsenter": "util-linux"}
-    return sorted({package for tool, package in tools.items() if not shutil.which(tool)})
+def lacking() -> str | None:
+    """Why there can be no such container here and what would bring it; None when there can."""
+    if bench.wish() == "off":
+        return "station bench: switched off by HIPBAR_BENCH=off"
+    if platform.machine() != "x86_64" or not MIRROR.exists():
+        return "station bench: needs Debian 12 on x86-64"
+    if os.geteuid() != 0:
+        return "station bench: needs root, to start a container"
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    if absent := sorted({package for tool, package in TOOLS.items() if not shutil.which(tool, path=path)}):
+        return f"station bench: apt-get install {' '.join(absent)}"
+    return package.lacking()
 
 
-def _depends(package: Path) -> set[str]:
+def _depends(file: Path) -> set[str]:
     """The names of the packages that this one can't do without; of alternatives the first."""
-    fields = [run("dpkg-deb", "--field", package, name) for name in ("Pre-Depends", "Depends")]
+    fields = [run("dpkg-deb", "--field", file, name) for name in ("Pre-Depends", "Depends")]
     words = [one.split("|")[0] for field in fields for one in field.split(",")]
     return {re.split(r"[\s(:]", word.strip())[0] for word in words if word.strip()}
 

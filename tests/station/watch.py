@@ -7,6 +7,7 @@ last picture for as long as nobody sends another. Refuses a packet that was no f
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,13 +43,14 @@ class Bar:
         self._names = {pattern(picture, settings).tobytes(): picture.name for picture in (*shown, *Notice)}
         self._names[np.zeros((self._leds, 3), np.uint8).tobytes()] = DARK
         self._looks: list[Look] = []
+        self._came_s: list[float] = []
 
     def looks(self, since_s: float = 0.0) -> list[Look]:
         """What was seen since then, the picture that was there already included."""
         self._read()
         return [
             look
-            for look, following in zip(self._looks, [*self._looks[1:], None], strict=True)
+            for look, following in zip(self._looks, [*self._looks[1:], None], strict=False)
             if following is None or following.from_s > since_s
         ]
 
@@ -70,6 +72,12 @@ class Bar:
         found = _within(lambda: self.first(since_s, *names), timeout_s)
         assert found is not None, f"{names} never came up in {timeout_s:.0f} s: {self.story(since_s)}"
         return found
+
+    def longest_gap_s(self, from_s: float, to_s: float) -> float:
+        """The longest time without a frame in that span."""
+        self._read()
+        came_s = [from_s, *(at_s for at_s in self._came_s if from_s < at_s < to_s), to_s]
+        return max(after - before for before, after in itertools.pairwise(came_s))
 
     def story(self, since_s: float = 0.0) -> str:
         """What was seen since then, in words."""
@@ -93,6 +101,7 @@ class Bar:
 
     def _add(self, at_s: float, colours: bytes) -> None:
         name = self._names.get(colours) or self._named(np.frombuffer(colours, np.uint8).reshape(-1, 3))
+        self._came_s.append(at_s)
         last = self._looks[-1] if self._looks else None
         if last and last.name == name:
             self._looks[-1] = last._replace(to_s=at_s, frames=last.frames + 1)
