@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parent.parent
-INSTALL = (ROOT / "docs/install.md").read_text(encoding="utf-8")
+INSTALL = (ROOT / "docs/pip.md").read_text(encoding="utf-8")
 GLIBC = {"3.11": 36, "3.13": 41}
 """The Pythons of Bookworm and Trixie, and the second half of each one's glibc version, 2.x."""
 AARCH64 = 183

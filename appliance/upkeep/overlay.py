@@ -42,14 +42,9 @@ _FSTAB_LINES = (
 )
 _SERVICE = "/etc/systemd/system/hipbar.service.d/data.conf"
 _SERVICE_TEXT = b"""\
-# hipbar setup: a data partition that is missing must not keep the light dark. StateDirectory= would require its mount.
+# hipbar setup: the station waits for its settings and recordings to be mounted, but does not need them.
 [Unit]
 After=var-lib-hipbar.mount etc-hipbar.mount
-[Service]
-StateDirectory=
-ConfigurationDirectory=
-ReadWritePaths=-/var/lib/hipbar
-Environment=HIPBAR_STATE=/var/lib/hipbar
 """
 _JOURNAL = "/etc/systemd/journald.conf.d/zz-hipbar-read-only.conf"
 _NOT_NOW = b"""\

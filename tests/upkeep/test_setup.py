@@ -390,3 +390,20 @@ def test_settings_that_cannot_be_read_are_refused_before_anything_else(tmp_path:
 )
 def test_words_that_do_not_go_together_are_refused(words: tuple[str, ...]) -> None:
     assert hipbar(*words).returncode == 2
+
+
+def fresh_pi(root: Path) -> Path:
+    """A Pi after its first boot, as docs/install.md has it."""
+    machine(root)
+    give_key(root)
+    (root / "etc/cloud").mkdir()
+    done = root / "var/lib/cloud/instances/rpios-image/boot-finished"
+    done.parent.mkdir(parents=True)
+    done.touch()
+    return root
+
+
+def test_the_page_shows_what_setup_says_on_a_fresh_pi(tmp_path: Path) -> None:
+    shown = hipbar("--root", str(fresh_pi(tmp_path)), "--yes").stdout
+    page = (Path(__file__).parents[2] / "docs/install.md").read_text(encoding="utf-8")
+    assert page.split("<!-- setup -->")[1].split("<!-- end -->")[0].strip() == f"```diff\n{shown}```"
