@@ -11,7 +11,7 @@ from tests.station.image import run
 from tests.station.layers import cache, key_of, layer
 
 ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = ("appliance", "hw", "systemd", "docs", "pyproject.toml", "CHANGELOG.md")
+_SOURCES = ("appliance", "hw", "systemd", "pyproject.toml", "CHANGELOG.md")
 TOOLS = {"dh": "debhelper", "dpkg-deb": "dpkg-dev", "readelf": "binutils", "git": "git"}
 
 
