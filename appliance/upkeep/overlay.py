@@ -193,7 +193,8 @@ def _known(root: Path) -> bytes:
 def _move_in(root: Path, device: Device, changes: Sequence[Change]) -> None:
     """Copies first, then names the new place, and only then empties the old one: a power cut loses nothing."""
     if not device.mounted:
-        subprocess.run(["systemctl", "stop", "hipbar.service"], capture_output=True, check=False)
+        if root == Path("/"):
+            subprocess.run(["systemctl", "stop", "hipbar.service"], capture_output=True, check=False)
         if not device.ours:
             run("mkfs.ext4", "-q", "-m", "1", "-L", LABEL, "-U", device.uuid, device.path)
         with _mounted(device.path) as there:

@@ -1,0 +1,239 @@
+"""The installed station becomes a read-only one, loses its power, its data partition, and its protection again.
+
+`python -m tests.station readonly`. The machine of `installed.py` gets overlayroot and a second, empty disk, and
+`hipbar setup --read-only on` does the rest. What is proved: the root disk's image does not change by one bit while the
+machine runs, is written to and loses its power; settings and recordings do last; without the second disk the station
+starts all the same, with the settings of before; `--read-only off` makes the root writable again. Times are of an
+emulated machine, in seconds from power to a station that is ready.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.station import installed
+from tests.station.image import MIRROR, SUITE, release, run
+from tests.station.installed import BOOT_S, READY, Station
+from tests.station.layers import key_of, layer, told
+from tests.station.vm import Vm
+
+DATA_BYTES = 2 << 30
+DATA = "/dev/vdb"
+_EXTRA = ("overlayroot", "e2fsprogs")
+_INSTALL = """\
+mount -o loop {disk} {mounted}
+cp -r {debs} {mounted}/debs
+for name in proc dev; do mount --rbind /$name {mounted}/$name; done
+chroot {mounted} sh -e -c '
+DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install /debs/*.deb
+rm -r /debs
+update-initramfs -u -k {release}
+'
+cp {mounted}/boot/initrd.img-{release} {initrd}
+umount -R -l {mounted}/proc {mounted}/dev; umount {mounted}
+"""
+_LITTER = """\
+echo canary > /etc/canary; echo canary > /usr/bin/canary; mkdir /canary; echo litter >> /etc/fstab
+rm -f /usr/share/common-licenses/GPL; dd if=/dev/urandom of=/var/tmp/litter bs=1M count=40 2>/dev/null
+useradd canary; systemctl -q mask hipbar.service; sync
+"""
+
+
+class Boot(NamedTuple):
+    """A machine that runs, and after how many seconds it was ready."""
+
+    vm: Vm
+    ready_s: float
+
+
+def protected() -> Station:
+    """The installed station with overlayroot in its initrd, not switched on."""
+    station = installed.fresh()
+
+    def make(folder: Path) -> None:
+        disk = installed.copied(station.disk, folder)
+        mounted, debs = folder / "mounted", folder / "debs"
+        mounted.mkdir()
+        _download(debs, station.system / "root")
+        script = _INSTALL.format(
+            disk=disk, mounted=mounted, debs=debs, release=release(), initrd=folder / "initrd.img"
+        )
+        run("unshare", "--mount", "sh", "-e", stdin=script)
+        mounted.rmdir()
+        shutil.rmtree(debs)
+
+    made = layer("protected", key_of(station.disk.parent.name, _INSTALL, *_EXTRA), make)
+    return Station(station.system, made / "disk.ext4", made / "initrd.img")
+
+
+def _download(folder: Path, root: Path) -> None:
+    """overlayroot and what it needs besides what the machine has, from the mirror that this machine's apt uses."""
+    apt = folder / "apt"
+    for name in ("lists/partial", "cache/archives/partial", "sources"):
+        (apt / name).mkdir(parents=True)
+    codename = run("sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME").strip()
+    (apt / "sources/debian.sources").write_text(MIRROR.read_text().replace(codename, SUITE))
+    places = {
+        "Dir::Etc::sourcelist": "/dev/null",
+        "Dir::Etc::sourceparts": apt / "sources",
+        "Dir::State::lists": apt / "lists",
+        "Dir::State::status": root / "var/lib/dpkg/status",
+        "Dir::Cache": apt / "cache",
+        "APT::Sandbox::User": "root",
+    }
+    options = [f"-o{name}={value}" for name, value in places.items()]
+    run("apt-get", *options, "-qq", "update")
+    run("apt-get", *options, "-qq", "-y", "--no-install-recommends", "--download-only", "install", *_EXTRA)
+    for deb in (apt / "cache/archives").glob("*.deb"):
+        deb.rename(folder / deb.name)
+    shutil.rmtree(apt)
+
+
+class Bench:
+    """One root disk, one data disk, and what is said about them."""
+
+    def __init__(self, folder: Path) -> None:
+        station = protected()
+        self._station = station._replace(disk=installed.copied(station.disk, folder))
+        self.data = folder / "data.raw"
+        with self.data.open("wb") as file:
+            file.truncate(DATA_BYTES)
+
+    @contextmanager
+    def on(self, what: str, *, data: bool = True) -> Iterator[Boot]:
+        """Power, until the block is left: then it is cut, whatever goes on."""
+        drive = f"file={self.data},format=raw,if=none,id=data,cache=writeback"
+        more = ("-drive", drive, "-device", "virtio-blk-pci,drive=data") if data else ()
+        began_s = time.monotonic()
+        with told(what), installed.switched_on(self._station, *more, words=" ro") as vm:
+            ready_s = vm.wait_for_serial(READY, BOOT_S) - began_s
+            with vm.reached():
+                print(f"{what}: ready after {ready_s:.1f} s", flush=True)
+                yield Boot(vm, ready_s)
+
+    def root_digest(self) -> str:
+        """The root disk, to the last bit."""
+        with self._station.disk.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _off(vm: Vm) -> None:
+    """Shut down in order."""
+    vm.run("systemctl poweroff", check=False)
+    vm.ended(120)
+
+
+def _says(vm: Vm, command: str) -> str:
+    return vm.run(command, check=False).out.strip()
+
+
+def _held(true: bool, what: str) -> None:
+    print(f"  {'yes' if true else 'NO '}  {what}", flush=True)
+    if not true:
+        raise SystemExit(f"not so: {what}")
+
+
+def _switch_on(bench: Bench) -> None:
+    with bench.on("as installed") as (vm, _):
+        vm.run("echo kept > /var/lib/hipbar/before; chown hipbar: /var/lib/hipbar/before")
+        refused = vm.run("hipbar setup --read-only on --data /dev/vda --yes", check=False)
+        _held(
+            refused.code == 8 and "in use at /" in refused.err, "the root disk is refused as a data partition"
+        )
+        began_s = time.monotonic()
+        done = vm.run(f"hipbar setup --read-only on --data {DATA} --yes", timeout_s=300)
+        print(done.out + f"(took {time.monotonic() - began_s:.1f} s)", flush=True)
+        _off(vm)
+
+
+def _litter(bench: Bench) -> None:
+    with bench.on("read-only, littered, then cut") as (vm, _):
+        _held(_says(vm, "findmnt -no FSTYPE /") == "overlay", "the root is an overlay")
+        _held(
+            _says(vm, "findmnt -no OPTIONS /media/root-ro")[:2] == "ro", "the partition under it is read-only"
+        )
+        _held(
+            _says(vm, "findmnt -no SOURCE /var/lib/hipbar") == f"{DATA}[/state]",
+            "recordings go to the data disk",
+        )
+        _held(_says(vm, "findmnt -no SOURCE /etc/hipbar") == f"{DATA}[/settings]", "so do settings")
+        _held(_says(vm, "cat /var/lib/hipbar/before") == "kept", "what was there before is there")
+        _held(_says(vm, "stat -c %U /var/lib/hipbar") == "hipbar", "and is the service's")
+        _held(_says(vm, "stat -c %U /media/hipbar /etc/hipbar") == "root\nroot", "the settings are root's")
+        _held(_says(vm, "systemctl is-system-running --wait") == "running", "no unit has failed")
+        refused = vm.run("hipbar setup --yes", check=False)
+        _held(refused.code == 8 and "read-only" in refused.err, "setup refuses what would be forgotten")
+        vm.run("sed -i 's/leds = 32/leds = 40/' /etc/hipbar/hipbar.toml; sync", timeout_s=60)
+        vm.run("echo after > /var/lib/hipbar/after; sync", timeout_s=60)
+        vm.run(_LITTER, timeout_s=120)
+        print(
+            "  in memory: " + _says(vm, "df -m --output=used,size /media/root-rw | tail -1") + " MB used, of"
+        )
+
+
+def _look_again(bench: Bench, digest: str) -> float:
+    with bench.on("read-only, after the cut") as (vm, ready_s):
+        _held(bench.root_digest() == digest, "the root disk is the same to the last bit")
+        gone = _says(
+            vm, "ls -d /etc/canary /usr/bin/canary /canary /var/tmp/litter 2>/dev/null; id canary 2>/dev/null"
+        )
+        _held(gone == "", "what was written to the system is gone")
+        _held(_says(vm, "ls /usr/share/common-licenses/GPL") != "", "what was deleted is back")
+        _held(_says(vm, "grep -c 'leds = 40' /etc/hipbar/hipbar.toml") == "1", "the new settings are there")
+        _held(_says(vm, "cat /var/lib/hipbar/after") == "after", "so is the new record")
+        _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs")
+    return ready_s
+
+
+def _without_data(bench: Bench, digest: str) -> float:
+    with bench.on("read-only, without its data disk", data=False) as (vm, ready_s):
+        _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs without its data disk")
+        _held(
+            _says(vm, "ls /var/lib/hipbar").startswith("NOT-ON-THE-DATA-PARTITION"), "and it can be seen why"
+        )
+        _held(
+            _says(vm, "grep -c 'leds = 32' /etc/hipbar/hipbar.toml") == "1",
+            "its settings are those of before",
+        )
+        _off(vm)
+    _held(bench.root_digest() == digest, "the root disk is the same to the last bit")
+    return ready_s
+
+
+def _switch_off(bench: Bench) -> None:
+    with bench.on("protection off") as (vm, _):
+        print(vm.run("hipbar setup --read-only off --yes", timeout_s=120).out, flush=True)
+        _off(vm)
+    with bench.on("writable again") as (vm, _):
+        _held(_says(vm, "findmnt -no FSTYPE /") == "ext4", "the root is writable again")
+        _held(_says(vm, "cat /var/lib/hipbar/after") == "after", "recordings stay on the data disk")
+        _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs")
+        again = vm.run(f"hipbar setup --read-only on --data {DATA} --yes", timeout_s=120).out
+        _held("keep what is on /dev/vdb" in again, "and can be protected again, with the same data")
+
+
+def main() -> int:
+    """Does all of it; the exit code."""
+    with tempfile.TemporaryDirectory(prefix="hipbar-bench-readonly-", dir="/var/tmp") as name:
+        bench = Bench(Path(name))
+        _switch_on(bench)
+        digest = bench.root_digest()
+        _litter(bench)
+        with_s = _look_again(bench, digest)
+        _held(bench.root_digest() == digest, "the root disk is the same after that cut too")
+        without_s = _without_data(bench, digest)
+        print(f"ready after {with_s:.1f} s; without the data disk after {without_s:.1f} s")
+        _switch_off(bench)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
