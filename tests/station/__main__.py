@@ -4,6 +4,7 @@ test     build it, start it and run its tests (the default); what follows goes t
 shell    build it, start it and open a shell in it
 run      build it, start it, run the words that follow and end with their exit code
 soak     feed hours of frames to the service's loop, with faults
+readonly the installed station with a read-only system: littered, cut off, without its data, and back
 clean    throw away all that was built
 """
 
@@ -63,7 +64,13 @@ def _soak(words: list[str]) -> int:
     return soak.main(words)
 
 
-_WITH_VM = {"test": _test, "shell": _shell, "run": _run}
+def _readonly(_: list[str]) -> int:
+    from tests.station import readonly
+
+    return readonly.main()
+
+
+_WITH_VM = {"test": _test, "shell": _shell, "run": _run, "readonly": _readonly}
 _WORDS = {**_WITH_VM, "clean": _clean, "arm64": _arm64, "picamera": _picamera, "soak": _soak}
 
 
