@@ -35,9 +35,8 @@ def known_wiring(file: Path | None, state: Path) -> Settings | None:
     return None if found is AS_DRAWN else found
 
 
-def remember(file: Path | None, state: Path) -> str | None:
+def remember(text: str | None, state: Path) -> str | None:
     """Keeps the settings that have just proved to work; what went wrong, in words. An unchanged file is not written."""
-    text = text_of(file)
     if text is None or text == text_of(state / LAST_GOOD):
         return None
     try:

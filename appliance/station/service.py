@@ -115,6 +115,8 @@ class Service:
         sys.setswitchinterval(_SWITCH_S)
         self.beat, self.facts = Beat(), Facts()
         self.runtime, self.state, self.version, self._config = runtime, state, version, config
+        # as it was loaded: by the time it has proved itself, the file may be another
+        self._text = text_of(config)
         self.notifier = notifier
         self._panel: Panel | None = None
         ring = runtime / FILE
@@ -122,9 +124,7 @@ class Service:
         self._last_words = crash.collected(self._trace)
         crash.listen(self._trace)
         self._wreck = left_behind(ring)
-        self.flight = Flight(
-            ring, settings.camera.rate_hz, software=version, settings_text=text_of(config) or ""
-        )
+        self.flight = Flight(ring, settings.camera.rate_hz, software=version, settings_text=self._text or "")
         memory_mb = settings.service.memory_mb
         self.teller = Teller(runtime, version, self.beat, self.facts, machine, self._stuck, memory_mb)
         self.teller.later(self._report_wreck)
@@ -161,7 +161,11 @@ class Service:
 
     def proved(self) -> None:
         """The settings have brought frames and light: they are kept for the day on which the file is spoilt."""
-        self.teller.later(lambda: remember(self._config, self.state))
+        self.teller.later(self._remember)
+
+    def _remember(self) -> None:
+        if trouble := remember(self._text, self.state):
+            _log.warning("%s", trouble)
 
     def _stuck(self, seconds: float) -> None:
         """The loop hangs: no call of ours can free it, so the process ends, and systemd darkens the bar."""

@@ -103,18 +103,16 @@ def test_pins_that_clash_fall_back_whole(tmp_path: Path) -> None:
 def test_settings_that_worked_are_kept_once_and_whole(tmp_path: Path) -> None:
     file = tmp_path / "hipbar.toml"
     file.write_text(GOOD)
-    assert fallback.remember(file, tmp_path) is None
+    assert fallback.remember(fallback.text_of(file), tmp_path) is None
     kept = tmp_path / fallback.LAST_GOOD
     assert kept.read_text() == GOOD
     first = kept.stat().st_ino
-    assert fallback.remember(file, tmp_path) is None
+    assert fallback.remember(fallback.text_of(file), tmp_path) is None
     assert kept.stat().st_ino == first  # the card is not written for nothing
 
 
 def test_a_state_folder_that_is_not_there_is_told_and_no_more(tmp_path: Path) -> None:
-    file = tmp_path / "hipbar.toml"
-    file.write_text(GOOD)
-    assert "could not be kept" in (fallback.remember(file, tmp_path / "gone") or "")
+    assert "could not be kept" in (fallback.remember(GOOD, tmp_path / "gone") or "")
 
 
 def test_a_file_that_changes_has_another_mark(tmp_path: Path) -> None:
