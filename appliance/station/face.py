@@ -15,6 +15,9 @@ from appliance.records import U8, Notice, Shown
 SILENT_S = 1.0
 """After so long without a frame "no data" is "no camera"."""
 
+RESTS_S = 0.5
+"""The recording is shown when "standing" has rested for so long: a fluttering posture must not flash."""
+
 
 class _Strip(Protocol):
     @property
@@ -26,7 +29,7 @@ class _Strip(Protocol):
 
 
 class Face:
-    """The bar as the service shows it. `silent_s` and `recording` are the loop's to say."""
+    """The bar as the service shows it. `now_s`, `silent_s` and `recording` are the loop's to say, each turn."""
 
     def __init__(self, strip: _Strip, settings: Settings) -> None:
         self._strip = strip
@@ -34,7 +37,8 @@ class Face:
         self._standing = pattern(Shown.STANDING, settings).tobytes()
         self._no_camera = pattern(Notice.NO_CAMERA, settings)
         self._recording = pattern(Notice.RECORDING, settings)
-        self.silent_s = 0.0
+        self._stood_s: float | None = None
+        self.now_s = self.silent_s = 0.0
         self.recording = False
 
     @property
@@ -47,8 +51,10 @@ class Face:
         self._strip.show(self._known(rgb))
 
     def _known(self, rgb: U8) -> U8:
-        if self.silent_s >= SILENT_S and rgb.tobytes() == self._no_data:
-            return self._no_camera
-        if self.recording and rgb.tobytes() == self._standing:
-            return self._recording
-        return rgb
+        data = rgb.tobytes()
+        if data != self._standing:
+            self._stood_s = None
+            known = self.silent_s >= SILENT_S and data == self._no_data
+            return self._no_camera if known else rgb
+        self._stood_s = self.now_s if self._stood_s is None else self._stood_s
+        return self._recording if self.recording and self.now_s - self._stood_s >= RESTS_S else rgb

@@ -22,6 +22,8 @@ from appliance.station.sentinel import BeatingCamera, BeatingStrip
 from appliance.station.service import Camera, Panel, Service
 from appliance.station.tally import Delays, Tally
 from appliance.station.teller import keeping_of
+from appliance.station.wallclock import FILE as CLOCK
+from appliance.station.wallclock import WallClock
 
 _IN_USE = (Light.RUNNING, Light.RECORDING)
 
@@ -48,13 +50,14 @@ def measure(
 ) -> None:
     """Until `stop` says so, the button is held very long, or something is lost."""
     header = Header.of(settings, camera.size, camera.rate_hz, settings.camera.row_us * 1e-6, service.version)
-    archive = _archive(service, settings, header)
-    scribe = Scribe((archive,) if archive else ())
+    clock = WallClock(service.state / CLOCK, service.teller.clock_set)
+    archive = _archive(service, settings, header, clock)
+    scribe = Scribe((clock, archive) if archive else (clock,))
     tally = Tally(settings.motion.zero_deg, camera.rate_hz)
     ledger = Ledger(tally, (scribe,), settings.strip.leds, frames=max(1, round(camera.rate_hz)))
     face = Face(strip, settings)
     service.flight.carry(header)
-    witness = _Witness(service, Post(panel), face, ledger, archive, camera)
+    witness = _Witness(service, Post(panel), face, ledger, archive, scribe, camera)
     try:
         watch(
             BeatingCamera(camera, service.beat, time.monotonic),
@@ -70,12 +73,12 @@ def measure(
         scribe.close()
 
 
-def _archive(service: Service, settings: Settings, header: Header) -> Archive | None:
+def _archive(service: Service, settings: Settings, header: Header, clock: WallClock) -> Archive | None:
     kept = settings.service
     if not kept.record:
         return None
     folder = service.state / "recordings"
-    return Archive(folder, header, limit_mb=kept.record_mb, reserve_mb=kept.reserve_mb)
+    return Archive(folder, header, limit_mb=kept.record_mb, reserve_mb=kept.reserve_mb, stamp=clock.stamp)
 
 
 class _Witness:
@@ -88,11 +91,12 @@ class _Witness:
         face: Face,
         ledger: Ledger,
         archive: Archive | None,
+        scribe: Scribe,
         camera: Camera,
     ) -> None:
         self._service, self._post, self._face, self._ledger = service, post, face, ledger
-        self._archive, self._camera = archive, camera
-        self._heard_s = time.monotonic()
+        self._archive, self._scribe, self._camera = archive, scribe, camera
+        self._heard_s = camera.now_s()
         self._ready = False
 
     @property
@@ -105,13 +109,14 @@ class _Witness:
     def seen(self, update: Update, now_s: float) -> None:
         """A frame came, and its light is out."""
         self._heard_s, self._face.silent_s = now_s, 0.0
+        self._face.now_s = now_s
         self._service.flight.note(update, now_s)
         self._post.seen(update, now_s)
         self._tell(now_s)
 
     def silent(self, now_s: float) -> None:
         """No frame came."""
-        self._face.silent_s = now_s - self._heard_s
+        self._face.now_s, self._face.silent_s = now_s, now_s - self._heard_s
         self._post.silent(now_s)
         self._tell(now_s)
 
@@ -135,7 +140,7 @@ class _Witness:
         facts.ages = self._ledger.ages
         if self._archive:
             facts.keeping = keeping_of(self._archive.kept)
-            trouble = facts.keeping.trouble
+            trouble = facts.keeping.trouble or self._scribe.trouble
             facts.troubles = (f"not recording: {trouble}",) if trouble else ()
         if self._ready:
             service.notifier.alive()

@@ -88,6 +88,10 @@ class Teller:
         self._tick()
         self._thread.start()
 
+    def clock_set(self) -> bool | None:
+        """Whether the wall clock is set, as the machine last said."""
+        return self._machine.clock_synchronised
+
     def later(self, job: Callable[[], None]) -> None:
         """Something that may take a while, done by this thread at its next turn."""
         self._jobs.append(job)

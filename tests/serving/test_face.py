@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from appliance.config import Settings
 from appliance.feedback.patterns import pattern
 from appliance.records import Notice, Shown
-from appliance.station.face import SILENT_S, Face
+from appliance.station.face import RESTS_S, SILENT_S, Face
 from hw.strip.memory import MemoryStrip
 
 SETTINGS = Settings()
@@ -22,7 +22,8 @@ def shown_by(rgb: np.ndarray, *, silent_s: float = 0.0, recording: bool = False)
     strip = MemoryStrip(LEDS)
     face = Face(strip, SETTINGS)
     face.silent_s, face.recording = silent_s, recording
-    face.show(rgb)
+    for face.now_s in (5.0, 5.0 + RESTS_S):
+        face.show(rgb)
     return strip.frames[-1]
 
 
@@ -36,6 +37,17 @@ def test_standing_while_a_recording_is_kept_says_so() -> None:
     standing = pattern(Shown.STANDING, SETTINGS)
     assert np.array_equal(shown_by(standing), standing)
     assert np.array_equal(shown_by(standing, recording=True), pattern(Notice.RECORDING, SETTINGS))
+
+
+def test_a_posture_that_flutters_does_not_make_the_ends_flash() -> None:
+    strip = MemoryStrip(LEDS)
+    face = Face(strip, SETTINGS)
+    face.recording = True
+    standing, other = pattern(Shown.STANDING, SETTINGS), pattern(Shown.OFF, SETTINGS)
+    for k in range(100):
+        face.now_s = k * RESTS_S / 2
+        face.show(other if k % 2 else standing)
+    assert not any(np.array_equal(rgb, pattern(Notice.RECORDING, SETTINGS)) for rgb in strip.frames)
 
 
 @pytest.mark.parametrize("shown", [Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.OFF])
