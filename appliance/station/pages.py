@@ -120,12 +120,12 @@ def read_block(file: BinaryIO, at: int, seed: int) -> Block | None:
     if mark not in (_RECORDS, _END) or not sizes_fit:
         raise Damaged(at)
     payload = file.read(size)
-    filling = file.read(-(_HEAD.size + size) % PAGE)
     if len(payload) < size:
         raise Torn(at)
     if _crc(mark, count, payload, seed) != crc:
         raise Damaged(at)
-    return Block(at, at + _HEAD.size + size + len(filling), count, payload, mark == _END)
+    next_at = at + _HEAD.size + size + -(_HEAD.size + size) % PAGE
+    return Block(at, next_at, count, payload, mark == _END)
 
 
 def _sealed(mark: bytes, count: int, payload: bytes, seed: int) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appliance.errors import SourceError
@@ -43,6 +43,8 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Cut:
 
 @settings(max_examples=150, deadline=None)
 @given(at=st.integers(0, 40 * PAGE), tail=st.sampled_from(["cut", "zeros", "noise", "half"]))
+@example(at=5 * PAGE - 198, tail="half")  # in the zeros that fill a block's last page
+@example(at=PAGE, tail="zeros")
 def test_every_second_that_was_acknowledged_before_the_cut_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, cut: Cut, at: int, tail: str
 ) -> None:
