@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -176,19 +176,16 @@ class _Start:
             self._nap()
         return False
 
-    def _wait_for_settings(self, problem: SettingsError, rig: Rig, service: Service) -> None:
+    def _wait_for_settings(self, problem: SettingsError, rig: Rig, service: Service) -> NoReturn:
         """A fault on the bar until the file is another one; ends the process then."""
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Notice
-        from appliance.station.fallback import mark_of
 
         _log.error("%s; %s", problem, problem.fix)
-        while mark_of(self._config) == self._mark:
+        while True:
             rig.strip.show(pattern(Notice.FAULT, self._settings))
             service.say(Light.FAULT, problem)
             self._wait(rig)
-        _log.info("the settings file has changed: starting anew")
-        raise Stopped
 
     def _patiently(self, open_part: Callable[[], Camera], rig: Rig, service: Service) -> Camera:
         """The camera, looked for again and again while the bar says that there is none."""
@@ -240,10 +237,14 @@ class _Start:
         return hw.open_rig(self._settings)
 
     def _wait(self, rig: Rig) -> None:
-        """A nap, unless somebody presses the button very long: that is asking for a new start."""
+        """A nap, unless a new start is asked for: by a very long press, or by settings that have changed."""
         from appliance.records import PressKind
+        from appliance.station.fallback import mark_of
 
         self._nap()
+        if mark_of(self._config) != self._mark:
+            _log.info("the settings file has changed: starting anew")
+            raise Stopped
         if any(press.kind is PressKind.VERY_LONG for press in rig.panel.presses()):
             raise Stopped
 

@@ -62,6 +62,16 @@ def test_without_a_camera_the_bar_says_so_and_systemd_hears_why_and_no_heartbeat
     assert not any(line in ("READY=1", "WATCHDOG=1") for _, line in one.told)
 
 
+def test_a_camera_that_is_waited_for_is_looked_for_where_mended_settings_say(station: Make) -> None:
+    one = station(ABSENT)
+    one.start()
+    one.lit(Notice.NO_CAMERA)
+    one.file.write_text(one.text.replace(ABSENT, RATE))
+    code, log = one.ended()
+    assert code == 0, log
+    assert "the settings file has changed" in log
+
+
 def test_settings_that_are_wrong_are_a_fault_until_somebody_mends_them(station: Make) -> None:
     one = station(RATE)
     one.file.write_text(one.text + "\n[motion]\nnobody_knows = 1\n")
