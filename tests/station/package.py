@@ -12,7 +12,15 @@ from tests.station.layers import cache, key_of, layer
 
 ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = ("appliance", "hw", "systemd", "pyproject.toml", "CHANGELOG.md")
-TOOLS = {"dh": "debhelper", "dpkg-deb": "dpkg-dev", "readelf": "binutils", "git": "git"}
+TOOLS = {
+    "dh": "debhelper",
+    "dpkg-deb": "dpkg-dev",
+    "readelf": "binutils",
+    "git": "git",
+    "lintian": "lintian",
+    "shellcheck": "shellcheck",
+    "systemd-analyze": "systemd",
+}
 
 
 def lacking() -> str | None:
@@ -35,10 +43,12 @@ def deb(suite: str, arch: str = "amd64", *, version: str | None = None) -> Path:
     return made
 
 
-def build(folder: Path, suite: str, arch: str, version: str | None = None) -> Path:
-    """Builds it anew; the file in `folder`."""
+def build(
+    folder: Path, suite: str, arch: str = "amd64", version: str | None = None, source: Path = ROOT
+) -> Path:
+    """Builds it anew from that checkout; the file in `folder`."""
     os.environ.setdefault("HIPBAR_WHEELS", str(cache() / "wheels"))
     more = ["--version", version] if version else []
-    run(sys.executable, ROOT / "systemd/build.py", "--suite", suite, "--arch", arch, "-o", folder, *more)
+    run(sys.executable, source / "systemd/build.py", "--suite", suite, "--arch", arch, "-o", folder, *more)
     (made,) = folder.glob("*.deb")
     return made
