@@ -92,8 +92,7 @@ class Desk:
 
     def _copied(self, file: Path, signature: Path, number: str) -> Path:
         """The file and its signature, where only root can change them."""
-        need = file.stat().st_size + RESERVE_BYTES
-        _refuse_lack({self.ledger.packages: need})
+        _refuse_lack({self.ledger.packages: file.stat().st_size})
         copy = self.ledger.packages / f"new.{number}.deb"
         for source, target in ((file, copy), (signature, copy.with_name(copy.name + ".sig"))):
             with source.open("rb") as reading, target.open("xb") as writing:
@@ -129,8 +128,7 @@ class Desk:
         """Room for the new version beside the old one, and for packing that up."""
         kept = any(package.version == installed.version for package in self.ledger.kept())
         packing = 0 if kept else 2 * installed.installed_bytes
-        needs = {self.ledger.packages: packing, self.ledger.root / "usr": facts.installed_bytes}
-        _refuse_lack({folder: need + RESERVE_BYTES for folder, need in needs.items()})
+        _refuse_lack({self.ledger.packages: packing, self.ledger.root / "usr": facts.installed_bytes})
 
     def _order(self, number: str, new: Package, installed: Facts, signer: Signer | None) -> Update:
         kept = [package for package in self.ledger.kept() if package.version == installed.version]
@@ -177,11 +175,11 @@ def forgets(mounts: str, *, in_container: bool) -> str:
 
 
 def _refuse_lack(needs: dict[Path, int]) -> None:
-    """Refuses when a disk has less free than is needed; folders on one disk are added up."""
+    """Refuses when a disk has less free than that and the reserve; folders on one disk are added up."""
     disks: dict[int, tuple[Path, int]] = {}
     for folder, need in needs.items():
         there = next(path for path in (folder, *folder.parents) if path.exists())
-        first, sum_bytes = disks.get(there.stat().st_dev, (there, 0))
+        first, sum_bytes = disks.get(there.stat().st_dev, (there, RESERVE_BYTES))
         disks[there.stat().st_dev] = (first, sum_bytes + need)
     for folder, need in disks.values():
         free = shutil.disk_usage(folder).free

@@ -117,6 +117,12 @@ class Packages:
         words = ["dpkg", *self._root, "--force-confdef", "--force-confold", "-i", str(file)]
         self._carried_out(words, say, file.parent)
 
+    def force(self, file: Path, say: Say) -> None:
+        """The same where the scripts of what is there stand in the way: those are taken away."""
+        for script in ("prerm", "postrm"):
+            (self._database / f"info/{NAME}.{script}").unlink(missing_ok=True)
+        self.install(file, say)
+
     def repack(self, folder: Path, say: Say) -> Path:
         """A package file of what is installed, with all its scripts, in a new folder."""
         shutil.rmtree(folder, ignore_errors=True)
@@ -172,12 +178,11 @@ class Packages:
             assert process.stdout is not None
             for line in process.stdout:
                 say(f"  {line.rstrip()}")
-                last = [*last, line.strip()][-3:]
+                last.append(line.strip())
         timer.cancel()
         if process.returncode:
-            reason = "; ".join(line for line in last if line) or f"exit {process.returncode}"
             raise UpkeepError(
-                f"{words[0]} failed: {reason}", fix="`hipbar update --status` shows what was done"
+                f"{words[0]} failed: {reason_of(last)}", fix="the log of the update has all of it"
             )
 
 
@@ -193,6 +198,14 @@ def needs(out: str, err: str, code: int) -> str:
     gone = [name for verb, name in steps if verb == "Remv"]
     parts = [f"needs {', '.join(more)}" if more else "", f"would remove {', '.join(gone)}" if gone else ""]
     return "; ".join(part for part in parts if part)
+
+
+def reason_of(lines: list[str]) -> str:
+    """The last thing that a program said, without dpkg's list of names after it."""
+    said = [line for line in lines if line]
+    ends = [at for at, line in enumerate(said) if line.startswith("Errors were encountered")]
+    said = said[: ends[0]] if ends else said
+    return said[-1] if said else "without a word"
 
 
 def _asked(words: list[str]) -> subprocess.CompletedProcess[str]:

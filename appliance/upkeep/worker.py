@@ -168,8 +168,14 @@ class Worker:
         self.say(f"{verb} {package.version}: the bar goes dark for a moment")
         if not self._whole(package):
             raise UpkeepError(f"{package.file} is not what it was", fix="check the disk")
-        running = self._service.look().process
-        self._packages.install(self._ledger.packages / package.file, self.say)
+        file, running = self._ledger.packages / package.file, self._service.look().process
+        try:
+            self._packages.install(file, self.say)
+        except UpkeepError as error:
+            if update.stage != Stage.BACK:
+                raise
+            self.say(f"{error}; once more, without the scripts of what is there")
+            self._packages.force(file, self.say)
         if running and self._service.look(running).old:
             self._service.restart()
         return dataclasses.replace(update, before_process=running)

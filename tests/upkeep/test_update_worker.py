@@ -24,7 +24,7 @@ from packing import Keys, architecture, deb, debian
 from appliance.errors import UpkeepError
 from appliance.upkeep.ledger import Ledger
 from appliance.upkeep.orders import Desk, forgets
-from appliance.upkeep.packages import Packages, needs
+from appliance.upkeep.packages import Packages, needs, reason_of
 from appliance.upkeep.stages import HEALTHY, Limits, Package, Stage, Update
 from appliance.upkeep.worker import Worker, bundle
 
@@ -201,6 +201,18 @@ def test_a_package_that_can_t_be_installed_is_taken_back(station: Station) -> No
     assert over.stage == Stage.WENT_BACK
     assert "dpkg failed" in over.why
     assert station.version == "1.0"
+
+
+def test_a_package_whose_scripts_stand_in_the_way_back_goes_without_them(station: Station) -> None:
+    info = station.root / "var/lib/dpkg/info"
+    order = station.order(station.signed("1.1", {"DEBIAN/preinst": "#!/bin/sh\nexit 3\n"}))
+    for script in ("prerm", "postrm"):  # as a package leaves them that was installed before this one
+        (info / f"hipbar.{script}").write_text("#!/bin/sh\nexit 3\n")
+        (info / f"hipbar.{script}").chmod(0o755)
+    over = station.finish(order)
+    assert over.stage == Stage.WENT_BACK
+    assert station.version == "1.0"
+    assert "without the scripts of what is there" in station.ledger.log.read_text()
 
 
 def test_without_a_camera_before_no_camera_is_good_enough(station: Station) -> None:
@@ -446,6 +458,18 @@ def test_what_apt_rehearses_is_understood() -> None:
     )
     assert needs("", "W: x\nE: Unable to correct problems\n", 100) == "Unable to correct problems"
     assert needs("", "", 100) == "apt-get ended with 100"
+
+
+def test_the_reason_is_what_dpkg_said_last_before_its_list_of_names() -> None:
+    said = [
+        "dpkg: error processing package x (--install):",
+        "script returned 7",
+        "Errors were encountered:",
+        "x",
+    ]
+    assert reason_of(said) == "script returned 7"
+    assert reason_of(["", "killed", ""]) == "killed"
+    assert reason_of([]) == "without a word"
 
 
 def test_a_root_that_forgets_is_known_by_its_mount() -> None:
