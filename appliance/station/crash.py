@@ -225,7 +225,7 @@ def _crash(
     """Everything but the keypoints, discreet and cut to size."""
     settings = settings_text or (wreck.settings_text if wreck else "")
     head = wreck.head if wreck else None
-    told = [(key[:40], discreet(str(value))[:120]) for key, value in versions.items()]
+    told = [(key[:40], discreet(str(value)[:120])) for key, value in versions.items()]
     return Crash(
         why=why(cause, traceback_text),
         state=discreet(head.state) if head else "",
