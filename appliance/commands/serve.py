@@ -86,6 +86,7 @@ class _Start:
         self._problem: SettingsError | None = None
         try:
             self._settings = load(config)
+            _named(config)
         except SettingsError as error:
             self._problem = error
         self._state = state_dir(Settings() if self._problem else self._settings)
@@ -251,6 +252,18 @@ class _Start:
     def _nap(self, seconds: float = _NAP_S) -> None:
         with self._stop.at_once():
             time.sleep(seconds)
+
+
+def _named(config: Path) -> None:
+    """Refuses settings that leave bar or camera to the defaults: an emptied file would mean a recorded runner."""
+    from appliance.config import keys_of
+    from appliance.errors import SettingsError
+    from appliance.station.fallback import text_of
+
+    for key in ("strip.kind", "camera.source"):
+        if key not in keys_of(text_of(config) or ""):
+            fix = "name it; /usr/share/hipbar/hipbar.toml is the file as it was delivered"
+            raise SettingsError(f"{config}: {key} is not set", fix=fix)
 
 
 def _light_of(error: HipbarError) -> Light:

@@ -15,7 +15,7 @@ from appliance.station.crash import crashes, read_crash
 from appliance.station.fallback import LAST_GOOD
 from tests.serving.conftest import Make
 
-RATE = "[camera]\nrate_hz = 60\n"
+RATE = '[camera]\nsource = "virtual"\nrate_hz = 60\n'
 ABSENT = '[camera]\nsource = "v4l2"\ndevice = "/dev/video-that-is-not-there"\n'
 
 
@@ -85,6 +85,17 @@ def test_settings_that_are_wrong_are_a_fault_until_somebody_mends_them(station: 
     assert "the settings file has changed: starting anew" in log
     one.start()
     one.hears("READY=1")
+
+
+@pytest.mark.parametrize(
+    ("left", "missing"), [("", "strip.kind"), ('[strip]\nkind = "memory"\n', "camera.source")]
+)
+def test_an_emptied_file_is_a_fault_and_no_recorded_runner(station: Make, left: str, missing: str) -> None:
+    one = station(RATE)
+    (one.state / LAST_GOOD).write_text(one.text)
+    one.file.write_text(left)
+    one.start()
+    one.hears(f"STATUS=fault: {one.file}: {missing} is not set")
 
 
 def test_settings_that_are_no_toml_show_their_fault_on_the_bar_that_worked_last(station: Make) -> None:
