@@ -148,7 +148,9 @@ def _refuse_system(root: Path, machine: Machine) -> None:
             "this system is read-only already", fix="to change it: sudo hipbar setup --read-only off"
         )
     if not (root / "usr/share/initramfs-tools" / _SCRIPT).exists():
-        raise UpkeepError("the package overlayroot is not installed", fix="sudo apt install overlayroot")
+        raise UpkeepError(
+            "the package overlayroot is not installed", fix="sudo apt install overlayroot busybox"
+        )
     if b"overlayroot=" in (content(root, "/proc/cmdline") or b""):
         raise UpkeepError(
             "the kernel's command line has overlayroot= already, which would cover the data partition too",
@@ -172,15 +174,23 @@ def _refuse_initramfs(root: Path, release: str) -> None:
     pi = "initramfs_2712" if release.endswith("2712") else "initramfs8"
     for path in (root / "boot/firmware" / pi, root / f"boot/initrd.img-{release}"):
         if path.exists():
-            if _SCRIPT in run("lsinitramfs", path):
-                return
-            raise UpkeepError(
-                f"{path} has no overlayroot in it", fix="sudo update-initramfs -u, then try again"
-            )
+            if package := lacking(run("lsinitramfs", path)):
+                raise UpkeepError(
+                    f"{path} has no {package} in it",
+                    fix=f"sudo apt install {package}, sudo update-initramfs -u, then try again",
+                )
+            return
     raise UpkeepError(
         f"no initramfs was found for the running kernel {release}",
         fix="sudo update-initramfs -c -k all, start again",
     )
+
+
+def lacking(listing: str) -> str | None:
+    """The package that an initramfs is without: overlayroot, or busybox, whose grep it needs to find its driver."""
+    held = {line.removeprefix("usr/") for line in listing.splitlines()}
+    needed = {"overlayroot": _SCRIPT, "busybox": "bin/busybox"}
+    return next((package for package, path in needed.items() if path not in held), None)
 
 
 def _known(root: Path) -> bytes:

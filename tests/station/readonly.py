@@ -27,7 +27,7 @@ from tests.station.vm import Vm
 
 DATA_BYTES = 2 << 30
 DATA = "/dev/vdb"
-_EXTRA = ("overlayroot", "e2fsprogs")
+_EXTRA = ("overlayroot", "e2fsprogs", "busybox")
 _INSTALL = """\
 mount -o loop {disk} {mounted}
 cp -r {debs} {mounted}/debs

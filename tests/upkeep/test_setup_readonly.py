@@ -100,7 +100,22 @@ def test_without_overlayroot_the_package_is_named(tmp_path: Path) -> None:
     (tree(tmp_path) / SCRIPT).unlink()
     with pytest.raises(UpkeepError) as refused:
         overlay.plan_on(Path("/dev/null"), PC, tmp_path)
-    assert refused.value.fix == "sudo apt install overlayroot"
+    assert refused.value.fix == "sudo apt install overlayroot busybox"
+
+
+@pytest.mark.parametrize(
+    ("listing", "lacks"),
+    [
+        ("usr/bin/busybox\nscripts/init-bottom/overlayroot\n", None),
+        ("bin/busybox\nscripts/init-bottom/overlayroot\n", None),
+        ("usr/bin/busybox\nscripts/init-bottom/udev\n", "overlayroot"),
+        ("usr/bin/dd\nscripts/init-bottom/overlayroot\n", "busybox"),
+    ],
+)
+def test_an_initramfs_in_which_the_overlay_could_not_be_made_is_known(
+    listing: str, lacks: str | None
+) -> None:
+    assert overlay.lacking(listing) == lacks
 
 
 @pytest.mark.parametrize("device", ["/dev/null", "/etc/passwd", "/dev", "/dev/not-there"])
