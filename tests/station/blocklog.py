@@ -3,7 +3,8 @@
 The log is QEMU's `blklogwrites` (the format of Linux's dm-log-writes): writes and flushes in the order in which they
 were completed. A disk promises nothing about a write until a flush after it has returned, so at a cut each of the
 writes that no flush covers yet is lost with probability `LOST`, and of those that are not every `TORN`th is torn: only
-its first sectors are there. Refuses a log that is none.
+its first pages are there. A page, which is a block of the file system, is there or not: ext4 itself relies on that, and
+refuses a journal whose commit block is half a block. Refuses a log that is none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOST, TORN = 0.5, 8
-SECTOR = 512
+SECTOR, PAGE = 512, 4096
 _FLUSH, _FUA, _DISCARD = 1, 2, 4
 _MAGIC = 0x6A736677736872
 _SUPER, _ENTRY = struct.Struct("<QQQI"), struct.Struct("<QQQQ")
@@ -109,8 +110,8 @@ def _cut(image: bytearray, waiting: Sequence[Entry], last: int, rng: random.Rand
             continue
         if not entry.lasts and rng.random() < LOST:
             lost += 1
-        elif not entry.lasts and entry.size > SECTOR and not rng.randrange(TORN):
-            entry.onto(image, rng.randrange(1, entry.size // SECTOR) * SECTOR)
+        elif not entry.lasts and entry.size > PAGE and not rng.randrange(TORN):
+            entry.onto(image, rng.randrange(1, -(-entry.size // PAGE)) * PAGE)
             torn += 1
         else:
             entry.onto(image)

@@ -1,9 +1,9 @@
 """The power comes, and nobody does anything: what the installed station shows from then on, and how soon.
 
 Seconds. The machine is emulated, so boots take many times what a Pi takes; the part that is ours is told apart. "From
-power" counts from QEMU's start, on this computer's clock; what happens inside is stamped by the machine's CLOCK_MONOTONIC,
-which begins with its kernel, and the two are put together by the moment at which the console says that the station is
-ready. Nobody logs in before the first step is on the bar.
+power" counts from QEMU's start, on this computer's clock; what happens inside is stamped by the machine's
+CLOCK_MONOTONIC, which begins with its kernel, and the two are put together by the moment at which the console says that
+the station is ready. Nobody logs in before the first step is on the bar.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Boot(NamedTuple):
 
 
 def booted(vm: Vm, *, times: int = 1, since_s: float | None = None) -> Boot:
-    """The so-manieth boot of this machine, watched from outside until somebody has taken steps, and then looked into."""
+    """The so-manieth boot of this machine, watched from outside until steps were taken, and then looked into."""
     since_s = vm.began_s if since_s is None else since_s
     said_s = vm.wait_for_serial(READY, BOOT_S, times=times)
     time.sleep(_RUNNING_S)
@@ -123,7 +123,9 @@ def machine(station: Station) -> Iterator[Vm]:
 def frozen(vm: Vm) -> tuple[float, float]:
     """systemd is frozen: how long until the watchdog fires, and when that was, on this computer's clock."""
     with vm.listening() as heard, vm.reached():
-        vm.run(f"nohup {_FREEZE} >/run/frozen 2>&1 </dev/null & until [ -s /run/frozen ]; do sleep 0.01; done")
+        vm.run(
+            f"nohup {_FREEZE} >/run/frozen 2>&1 </dev/null & until [ -s /run/frozen ]; do sleep 0.01; done"
+        )
         frozen_s = time.monotonic()
         said = vm.run("cat /run/frozen").out
         if not said.startswith("frozen at"):

@@ -1,10 +1,10 @@
 """A load of writes in the bench's machine becomes many power cuts, and what each of them cost.
 
-Once the load runs (`guest/load.py`), on a disk of its own whose every write is logged; then, on this computer, the disk
-is rebuilt as a cut would have left it (`blocklog.py`), its file system checked and mended as a boot does it, and every
-promise that had been made by then is held against what is there. Cuts are drawn (seeded) from those moments at which
-writes were under way. A cut is bad when the file system is not clean after its journal was replayed, a file is not whole,
-or something promised is gone.
+Once the load runs (`guest/writing.py`), on a disk of its own whose every write is logged; then, on this computer, the
+disk is rebuilt as a cut would have left it (`blocklog.py`), its file system checked and mended as a boot does it, and
+every promise that had been made by then is held against what is there. Cuts are drawn (seeded) from those moments at
+which writes were under way. A cut is bad when the file system is not clean after its journal was replayed, a file is
+not whole, or something promised is gone.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.keeping import load as keeping
 from tests.station import blocklog
 from tests.station.blocklog import Cut, Entry
-from tests.station.guest import load
+from tests.station.guest import writing
 from tests.station.image import run
 from tests.station.vm import Vm
 
 DISK_BYTES = 96 << 20
 _SHARED_MEMORY = Path("/dev/shm")
-_LOAD = "/opt/hipbar/bin/python /opt/bench/load.py"
+_KEEPING = Path(__file__).parents[1] / "keeping/load.py"
+_LOAD = "PYTHONPATH=/opt/bench/keeping /opt/hipbar/bin/python /opt/bench/writing.py"
 Promise = dict[str, Any]
 
 
@@ -39,12 +41,12 @@ class Recorded(NamedTuple):
     @property
     def promises(self) -> list[tuple[int, int, Promise]]:
         """What was promised: behind which entry, by whom, and what."""
-        behind = len(self.start) - load.ROOM
+        behind = len(self.start) - writing.ROOM
         return [
-            (i, (entry.at + at - behind) // load.SLOT, json.loads(entry.data[at : at + load.SLOT]))
+            (i, (entry.at + at - behind) // writing.SLOT, json.loads(entry.data[at : at + writing.SLOT]))
             for i, entry in enumerate(self.entries)
             for at in (
-                range(0, entry.size, load.SLOT) if entry.at >= behind else ()
+                range(0, entry.size, writing.SLOT) if entry.at >= behind else ()
             )  # neighbours' may be one
         ]
 
@@ -90,6 +92,7 @@ def recorded(vm: Vm, seconds: float, folder: Path, *, syncs: bool = True) -> Rec
     disk, log = folder / "load.disk", folder / "load.log"
     _make_disk(disk)
     start = disk.read_bytes()
+    vm.put(_KEEPING, "/opt/bench/keeping")
     with vm.logged_disk(disk, log) as device:
         environment = "" if syncs else "LOAD_SYNCS=no "
         vm.run(f"mkdir -p /load; mount {device} /load", timeout_s=60)
@@ -105,7 +108,7 @@ def _make_disk(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(DISK_BYTES)
     options = ("-q", "-t", "ext4", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0")
-    run("mke2fs", *options, path, f"{(DISK_BYTES - load.ROOM) // 1024}k")
+    run("mke2fs", *options, path, f"{(DISK_BYTES - writing.ROOM) // 1024}k")
 
 
 def cut_often(load: Recorded, times: int, seed: int) -> Report:
@@ -151,11 +154,11 @@ def broken(promise: Promise, files: Path) -> list[str]:
     """What is there less than was promised."""
     if "whole" in promise:
         return _broken_whole(files / promise["whole"], promise["number"])
-    raise ValueError(f"nobody knows how to check {promise}")
+    return keeping.broken(promise, files / promise["archive"])
 
 
 def _broken_whole(path: Path, promised: int) -> list[str]:
-    number = load.number_in(path.read_bytes()) if path.exists() else None
+    number = writing.number_in(path.read_bytes()) if path.exists() else None
     if number is None:
         return [f"file not whole: {path.name}"]
     return [f"file older than promised: {path.name}, {number} of {promised}"] if number < promised else []

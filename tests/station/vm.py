@@ -265,7 +265,7 @@ class Vm:
     def listening(self) -> Iterator[Callable[[str, float], float]]:
         """A function that waits for one of QEMU's own events, from now on; meanwhile `qmp` has to wait.
 
-        It takes the event's name and for how many seconds to wait, and tells when it was heard, on this computer's clock.
+        It takes the event's name and how long to wait; it tells when it was heard, on this computer's clock.
         """
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(str(self._folder / "qmp"))

@@ -25,7 +25,11 @@ from appliance.config import load
 UNIT = "hipbar"
 STEADY_S, PATIENCE_S = 0.4, 90.0
 _MANAGER = ("InitRDTimestampMonotonic", "UserspaceTimestampMonotonic", "FinishTimestampMonotonic")
-_SERVICE = ("InactiveExitTimestampMonotonic", "ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+_SERVICE = (
+    "InactiveExitTimestampMonotonic",
+    "ExecMainStartTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
+)
 Evidence = dict[str, Any]
 
 
@@ -69,7 +73,10 @@ def unplug(seconds: str) -> Evidence:
 def _state() -> tuple[float, str, str]:
     """Now; the unit's state; what the service says of itself."""
     shown = subprocess.run(
-        ["systemctl", "show", "--property", "ActiveState,StatusText", UNIT], capture_output=True, text=True, check=True
+        ["systemctl", "show", "--property", "ActiveState,StatusText", UNIT],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     words = dict(line.split("=", 1) for line in shown.splitlines())
     return time.monotonic(), words["ActiveState"], words["StatusText"]
@@ -86,7 +93,9 @@ def _said(since_s: float) -> list[tuple[float, str]]:
     words = ["journalctl", "--boot", "--unit", UNIT, "--output", "json", "--no-pager"]
     lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
     entries = [json.loads(line) for line in lines]
-    stamped = [(int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry.get("MESSAGE", ""))) for entry in entries]
+    stamped = [
+        (int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry.get("MESSAGE", ""))) for entry in entries
+    ]
     return [(at_s, text) for at_s, text in stamped if at_s >= since_s]
 
 

@@ -1,22 +1,23 @@
 """The product's own writing becomes a heavy load on a disk, with a line on the raw disk for everything acknowledged.
 
-Runs in the guest as root, with hipbar installed. Settings and a calibration are written whole again and again, and
-archives keep marks far faster than a runner makes them, each in a thread of its own. As soon as the product says that
-something is kept, that is written past the file system, into `ROOM` bytes of the disk behind it: in a log of the disk's
-writes these lines stand exactly where the promises were made. LOAD_SYNCS=no takes every fsync from the whole process,
-and the promises stay: the control that shows that losses are found.
+Runs in the guest as root, with hipbar installed. Settings and a calibration are written whole again and again,
+archives keep runners far faster than anybody runs (`tests/keeping/load.py`), and somebody else fills a log that nobody
+syncs; each in a process of its own. As soon as the product says that something is kept, that is written past the file
+system, into `ROOM` bytes of the disk behind it: in a log of the disk's writes these lines stand exactly where the
+promises were made. LOAD_SYNCS=no takes every fsync from all of them, and the promises stay: the control that shows that
+losses are found.
 
-    python load.py DISK FOLDER SECONDS
+    python writing.py DISK FOLDER SECONDS
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import multiprocessing
 import os
 import random
 import sys
-import threading
 import time
 import zlib
 from pathlib import Path
@@ -27,6 +28,11 @@ ROOM, SLOT = 1 << 16, 4096
 WHOLES = {"settings.toml": 3_000, "calibration.json": 60_000}
 """Files that are written whole, and about how large they are."""
 
+ARCHIVES = {"archive-a": 1, "archive-b": 2}
+"""Folders of recordings, and the seed of what they keep."""
+
+_ARCHIVE_MB, _OTHERS_BYTES, _PIECE = 12.0, 8 << 20, 1 << 16
+
 
 class Promises:
     """One promiser's place on the raw disk: the last promise, written around every cache of the kernel."""
@@ -36,7 +42,7 @@ class Promises:
         self._at = os.lseek(self._fd, 0, os.SEEK_END) - ROOM + slot * SLOT
         self._page = mmap.mmap(-1, SLOT)  # O_DIRECT asks for memory that begins where a page does
 
-    def make(self, **words: str | float) -> None:
+    def make(self, **words: str | int) -> None:
         """It is promised from now on."""
         self._page[:] = json.dumps(words).encode().ljust(SLOT)
         os.pwritev(self._fd, [self._page], self._at)
@@ -69,27 +75,52 @@ def write_wholes(path: Path, promises: Promises, until_s: float) -> None:
         promises.make(whole=path.name, number=number)
 
 
+def archive(folder: Path, promises: Promises, until_s: float) -> None:
+    """Runners come and go."""
+    import load as keeping
+
+    def promise(words: dict[str, str | int]) -> None:
+        promises.make(archive=folder.name, **words)
+
+    keeping.come_and_go(folder, promise, until_s, limit_mb=_ARCHIVE_MB, seed=ARCHIVES[folder.name])
+
+
+def others(path: Path, until_s: float) -> None:
+    """A log that is overwritten round and round, sent to the disk at once and never waited for."""
+    rng = random.Random(path.name)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    at = 0
+    while time.monotonic() < until_s:
+        os.pwrite(fd, rng.randbytes(_PIECE), at)
+        os.posix_fadvise(fd, at, _PIECE, os.POSIX_FADV_DONTNEED)
+        at = (at + _PIECE) % _OTHERS_BYTES
+        time.sleep(0.01)
+
+
 def without_syncs() -> None:
     """From now on nothing in this process brings anything to the disk; whoever asks is told that it has been done."""
-    os.fsync = os.fdatasync = lambda fd: None  # type: ignore[assignment]
+    os.fsync = os.fdatasync = lambda fd: None
     os.sync = lambda: None
 
 
-def main(disk: str, folder: str, seconds: str) -> None:
-    """All at once, for so long."""
+def main(disk: str, folder: str, seconds: str) -> int:
+    """All at once, for so long; 0 when nobody fell over."""
     if os.environ.get("LOAD_SYNCS") == "no":
         without_syncs()
     until_s = time.monotonic() + float(seconds)
-    jobs = [(write_wholes, Path(folder, name)) for name in WHOLES]
-    threads = [
-        threading.Thread(target=job, args=(path, Promises(disk, slot), until_s))
-        for slot, (job, path) in enumerate(jobs)
+    jobs = [(write_wholes, name) for name in WHOLES] + [(archive, name) for name in ARCHIVES]
+    workers = [
+        multiprocessing.Process(target=job, args=(Path(folder, name), Promises(disk, slot), until_s))
+        for slot, (job, name) in enumerate(jobs)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    workers.append(multiprocessing.Process(target=others, args=(Path(folder, "others.log"), until_s)))
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return max(abs(worker.exitcode or 0) for worker in workers)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    multiprocessing.set_start_method("fork")
+    sys.exit(main(*sys.argv[1:]))
