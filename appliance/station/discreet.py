@@ -38,7 +38,8 @@ def discreet(text: str, machine: str | None = None) -> str:
     name = os.uname().nodename if machine is None else machine
     known = len(name) > 1 and name not in ("hipbar", "localhost")
     named = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", re.IGNORECASE) if known else None
-    return "\n".join(_line(line, named) for line in text.split("\n"))
+    whole = text.encode(errors="replace").decode()  # names of files that are no UTF-8 are half characters
+    return "\n".join(_line(line, named) for line in whole.split("\n"))
 
 
 def discreet_settings(text: str, machine: str | None = None) -> str:

@@ -98,7 +98,7 @@ class Flight:
             boot_id=boot_id(),
             pid=os.getpid(),
             process_start=process_state("self")[1],
-            software=software[:_MOST_WORDS],
+            software=_words(software),
             settings_sha256=hashlib.sha256(text).hexdigest() if text else "",
             started_s=time.monotonic(),
             rows=self._rows,
@@ -133,10 +133,9 @@ class Flight:
 
     def say(self, state: str) -> None:
         """What the station does now, in words; nothing is written while they stay the same."""
-        if state != self._head.state:
-            self._head = msgspec.structs.replace(
-                self._head, state=state[:_MOST_WORDS], said_s=time.monotonic()
-            )
+        words = _words(state)
+        if words != self._head.state:
+            self._head = msgspec.structs.replace(self._head, state=words, said_s=time.monotonic())
             self._write_head()
 
     def carry(self, header: Header) -> None:
@@ -147,7 +146,7 @@ class Flight:
     def landed(self, state: str = "ended in order") -> None:
         """This process ends in order: what it leaves is no wreck. Landing twice is fine."""
         if self._ring is not None:
-            self._head = msgspec.structs.replace(self._head, ended=True, state=state[:_MOST_WORDS])
+            self._head = msgspec.structs.replace(self._head, ended=True, state=_words(state))
             self._write_head()
             self._close()
 
@@ -204,6 +203,11 @@ def boot_id() -> str | None:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return None
+
+
+def _words(text: str) -> str:
+    """Cut to what a slot holds, and without halves of characters, which no JSON takes."""
+    return text[:_MOST_WORDS].encode(errors="replace").decode()
 
 
 def _new(path: Path, size: int) -> mmap.mmap:

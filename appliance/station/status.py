@@ -1,4 +1,4 @@
-"""What the station knows of itself becomes one small file each second, a line in the journal, and a verdict.
+"""What the station knows of itself becomes one small file each second, and that file a verdict.
 
 Times are seconds of CLOCK_MONOTONIC, which every process of one boot shares; ages in milliseconds, memory and disk in
 megabytes, heat in Celsius. What is not known is None (null in the file), never 0. The file is replaced whole, so a
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -199,7 +197,7 @@ def write_status(folder: Path, status: Status) -> str | None:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             os.fchmod(fd, 0o644)  # whatever the service's umask is
-            data = memoryview(msgspec.json.encode(status) + b"\n")
+            data = memoryview(_encoded(status) + b"\n")
             while data:
                 data = data[os.write(fd, data) :]
         finally:
@@ -208,6 +206,22 @@ def write_status(folder: Path, status: Status) -> str | None:
     except OSError as error:
         return f"{folder / FILE}: can't be written: {error.strerror or error}"
     return None
+
+
+def _encoded(status: Status) -> bytes:
+    """As JSON; words may hold halves of characters, from names of files that are no UTF-8."""
+    try:
+        return msgspec.json.encode(status)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_whole(msgspec.to_builtins(status)))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 class StatusFile:
@@ -254,46 +268,6 @@ def _salvaged(raw: dict[str, Any]) -> Status:
             except msgspec.MsgspecError:
                 continue
     return Status(**known)
-
-
-def health_line(status: Status) -> str:
-    """One line for the journal; what is not known is left out."""
-    return "health: " + ", ".join(re.sub(r"\s+", " ", part) for part in _parts(status))
-
-
-def _parts(status: Status) -> Iterator[str]:
-    yield status.state
-    if status.rate_hz is not None:
-        yield f"{status.rate_hz:.1f} frames/s"
-    yield f"{status.lost:,} lost"
-    ages = status.light_age_ms
-    if ages.p50 is not None and ages.p99 is not None:
-        yield f"light p50 {ages.p50:.1f} p99 {ages.p99:.1f} ms"
-    if status.strip_faults:
-        yield f"{status.strip_faults:,} strip faults"
-    if status.memory_mb is not None:
-        yield f"{status.memory_mb:.0f} MB"
-    yield from _machine_parts(status.board)
-    yield _recording_part(status.recording)
-    if status.board.clock_synchronised is not None:
-        yield "clock set" if status.board.clock_synchronised else "clock not set"
-    if status.safe_settings:
-        yield "safe settings"
-    yield from status.troubles
-
-
-def _machine_parts(board: Machine) -> Iterator[str]:
-    if board.temperature_c is not None:
-        yield f"{board.temperature_c:.0f} C"
-    yield from board.throttled or (("under-voltage",) if board.under_voltage else ())
-    if board.disk_free_mb is not None:
-        yield f"disk {size(board.disk_free_mb)}"
-
-
-def _recording_part(recording: Keeping) -> str:
-    if recording.on:
-        return f"recording {recording.mb or 0:.1f} MB"
-    return f"not recording: {recording.trouble}" if recording.trouble else "not recording"
 
 
 def size(mb: float) -> str:

@@ -22,8 +22,9 @@ import msgspec
 
 from appliance.records import Light
 from appliance.station.flight import boot_id
+from appliance.station.health import health_line
 from appliance.station.sentinel import Beat
-from appliance.station.status import Ages, Keeping, Machine, Status, StatusFile, health_line, process_state
+from appliance.station.status import Ages, Keeping, Machine, Status, StatusFile, process_state
 from appliance.station.tally import Delays
 
 TICK_S = 1.0

@@ -258,7 +258,7 @@ def test_a_rate_that_is_none_still_gives_a_bounded_ring(tmp_path: Path, rate_hz:
 
 def test_words_without_end_are_cut_and_never_lost(tmp_path: Path) -> None:
     flight = Flight(tmp_path / FILE, 1.0, software="s" * 9999, settings_text="a = 1\n" * 99999)
-    flight.say("w" * 9999)
+    flight.say("\udcff" + "w" * 9999)
     wreck = read(tmp_path / "copy", (tmp_path / FILE).read_bytes())
     assert wreck
     assert len(wreck.head.state) == 400

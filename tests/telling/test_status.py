@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from appliance.records import Light
 from appliance.station.flight import boot_id
+from appliance.station.health import health_line
 from appliance.station.status import (
     FILE,
     Ages,
@@ -26,7 +27,6 @@ from appliance.station.status import (
     Machine,
     Status,
     StatusFile,
-    health_line,
     is_alive,
     process_state,
     read_status,
@@ -135,6 +135,15 @@ def test_figures_that_are_none_are_null_and_nothing_else():
     told = json.loads(msgspec.json.encode(changed(rate_hz=float("nan"), memory_mb=None)))
     assert told["rate_hz"] is None
     assert told["memory_mb"] is None
+
+
+def test_names_of_files_that_are_no_text_do_not_stop_it(tmp_path: Path):
+    odd = changed(troubles=("/x/\udcff: gone",), recording=Keeping(trouble="\udc80"), rate_hz=float("nan"))
+    assert write_status(tmp_path, odd) is None
+    read = read_status(tmp_path)
+    assert read
+    assert read.troubles == ("/x/?: gone",)
+    assert read.recording.trouble == "?"
 
 
 def test_everybody_may_read_it_whatever_the_umask_of_the_service(tmp_path: Path):
