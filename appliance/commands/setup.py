@@ -42,7 +42,7 @@ REBOOT = "start the machine again for it to take effect: sudo reboot"
 @click.option(
     "--root", "root", type=FILE, default=Path("/"), help="A system mounted there, instead of this one."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; without --yes only look.")
 def command(
     yes: bool,
     dry_run: bool,
@@ -100,7 +100,8 @@ class _Answer:
             click.echo(words(changes), nl=False)
             for line in (*(f"then: {step}" for step in steps), *(f"note: {remark}" for remark in remarks)):
                 click.echo(line)
-        wished = bool(changes or steps) and not self.dry_run and self._yes()
+        only_look = self.dry_run or (self.as_json and not self.yes)
+        wished = bool(changes or steps) and not only_look and self._yes()
         if wished:
             do()
         self._told(changes, remarks, steps, done=wished)
@@ -110,7 +111,7 @@ class _Answer:
             raise UpkeepError("only root may change how this machine boots", fix="sudo hipbar setup")
         if self.yes:
             return True
-        if not sys.stdin.isatty() or self.as_json:
+        if not sys.stdin.isatty():
             raise UpkeepError(
                 "nobody is here to say yes; nothing was changed", fix="add --yes to apply it, or --dry-run"
             )

@@ -27,6 +27,7 @@ from tests.station.vm import Vm
 
 DATA_BYTES = 2 << 30
 DATA = "/dev/vdb"
+_PASSWORDS_OFF = "passwordauthentication no"
 _EXTRA = ("overlayroot", "e2fsprogs", "busybox")
 _INSTALL = """\
 mount -o loop {disk} {mounted}
@@ -144,6 +145,8 @@ def _held(true: bool, what: str) -> None:
 def _switch_on(bench: Bench) -> None:
     with bench.on("as installed") as (vm, _):
         vm.run("echo kept > /var/lib/hipbar/before; chown hipbar: /var/lib/hipbar/before")
+        print(vm.run("hipbar setup --yes", timeout_s=120).out, flush=True)
+        _held(_PASSWORDS_OFF in _says(vm, "sshd -T"), "after setup the SSH server takes keys only")
         refused = vm.run("hipbar setup --read-only on --data /dev/vda --yes", check=False)
         _held(
             refused.code == 8 and "in use at /" in refused.err, "the root disk is refused as a data partition"
@@ -169,6 +172,9 @@ def _litter(bench: Bench) -> None:
         _held(_says(vm, "stat -c %U /var/lib/hipbar") == "hipbar", "and is the service's")
         _held(_says(vm, "stat -c %U /media/hipbar /etc/hipbar") == "root\nroot", "the settings are root's")
         _held(_says(vm, "systemctl is-system-running --wait") == "running", "no unit has failed")
+        _held(
+            _says(vm, "systemctl show -p RuntimeWatchdogUSec --value") == "14s", "the watchdog is set to 14 s"
+        )
         refused = vm.run("hipbar setup --yes", check=False)
         _held(refused.code == 8 and "read-only" in refused.err, "setup refuses what would be forgotten")
         vm.run("sed -i 's/leds = 32/leds = 40/' /etc/hipbar/hipbar.toml; sync", timeout_s=60)
@@ -216,6 +222,9 @@ def _switch_off(bench: Bench) -> None:
         _held(_says(vm, "findmnt -no FSTYPE /") == "ext4", "the root is writable again")
         _held(_says(vm, "cat /var/lib/hipbar/after") == "after", "recordings stay on the data disk")
         _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs")
+        undone = vm.run("hipbar setup --undo --yes", timeout_s=120).out
+        _held("files changed" in undone, "setup is undone")
+        _held(_PASSWORDS_OFF not in _says(vm, "sshd -T"), "and the SSH server is as before")
         again = vm.run(f"hipbar setup --read-only on --data {DATA} --yes", timeout_s=120).out
         _held("keep what is on /dev/vdb" in again, "and can be protected again, with the same data")
 

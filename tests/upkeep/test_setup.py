@@ -349,9 +349,10 @@ def test_yes_applies_says_reboot_and_undo_brings_all_back(tmp_path: Path) -> Non
     assert hipbar("--root", str(tmp_path), "--undo", "--yes").stdout == "nothing to change\n"
 
 
-def test_json_is_one_object_and_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--dry-run", "--yes")])
+def test_json_is_one_object_and_without_yes_nothing_is_written(tmp_path: Path, more: tuple[str, ...]) -> None:
     machine(tmp_path)
-    done = hipbar("--root", str(tmp_path), "--dry-run", "--json")
+    done = hipbar("--root", str(tmp_path), "--json", *more)
     found = json.loads(done.stdout)
     assert [one["path"] for one in found["changes"]] == [CONFIG, WATCHDOG]
     assert found["applied"] is found["reboot"] is False
