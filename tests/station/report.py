@@ -35,7 +35,7 @@ class Table:
     def as_markdown(self) -> str:
         """The table as people read it."""
         columns = list(dict.fromkeys(name for row in self._rows.values() for name in row))
-        heads = ["", *(name.replace("_", ", ") for name in columns)]
+        heads = ["", *(name.replace("_ms", ", ms").replace("_", " ") for name in columns)]
         lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for what, row in self._rows.items():
             cells = [f"{row[name]:,}" if name in row else "" for name in columns]

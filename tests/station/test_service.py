@@ -33,7 +33,7 @@ SMALL_DISK = SETTINGS + "[service]\nreserve_mb = 10\n"
 WRONG: dict[str, tuple[str | None, str]] = {
     "a setting misspelt": (SETTINGS.replace("rate_hz", "rate_herz"), "rate_herz"),
     "no TOML": ("[camera\nsource = virtual\n", "TOML"),
-    "empty": ("", "hipbar.toml"),
+    "empty": ("", "strip.kind"),
     "deleted": (None, "hipbar.toml"),
     "not readable": (SETTINGS, "hipbar.toml"),
 }
@@ -151,11 +151,9 @@ def test_wrong_settings_are_a_fault_on_the_bar_until_they_are_mended(
     one.settle(text)
     if how == "not readable":
         one.box.run(f"chmod 0 {serving.CONFIG}")
-    looked_s = time.monotonic() + 0.5
-    one.until(lambda: time.monotonic() > looked_s)
-    assert (
-        one.bar.now == watch.MEASURING
-    )  # the file is read at the start, and nothing else makes it start again
+    time.sleep(0.5)
+    looked_s = time.monotonic()
+    assert one.bar.now == watch.MEASURING  # it reads the file when it starts, and nothing makes it start
     one.box.run(f"systemctl restart --no-block {UNIT}")
     lit_s = one.bar.await_first(looked_s, watch.FAULT)
     started_s = one.started_s()
@@ -218,9 +216,11 @@ def test_a_full_disk_ends_the_recording_and_not_the_light(base: Installed, table
         assert one.active == "active"
         one.box.run("rm /var/lib/hipbar/full")
         room_s = time.monotonic()
-        back_s = one.until(lambda: recording(one), 40.0)
+        back_s = one.until(lambda: recording(one), 40.0) if LONG else room_s
         gap_s = one.bar.longest_gap_s(began_s, back_s)
-        table.add("disk full", told_ms=told_s - full_s, recording_ms=back_s - room_s, gap_ms=gap_s)
+        table.add("disk full", told_ms=told_s - full_s, longest_gap_ms=gap_s)
+        if LONG:
+            table.add("room on the disk again", recording_ms=back_s - room_s)
         assert gap_s <= STALE_S + 0.05
         assert {look.name for look in one.bar.looks(began_s)} <= {watch.MEASURING, watch.FADING}
 
