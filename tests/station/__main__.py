@@ -5,6 +5,8 @@ shell    build it, start it and open a shell in it
 run      build it, start it, run the words that follow and end with their exit code
 soak     feed hours of frames to the service's loop, with faults
 readonly the installed station with a read-only system: littered, cut off, without its data, and back
+package  the Debian package for both Debians and processors, twice each, and lintian on the whole of it
+power    the installed station switched on and off at the wall: boots, watchdog, unplugged camera, power cuts, writes
 clean    throw away all that was built
 """
 
@@ -70,8 +72,27 @@ def _readonly(_: list[str]) -> int:
     return readonly.main()
 
 
-_WITH_VM = {"test": _test, "shell": _shell, "run": _run, "readonly": _readonly}
-_WORDS = {**_WITH_VM, "clean": _clean, "arm64": _arm64, "picamera": _picamera, "soak": _soak}
+def _package(_: list[str]) -> int:
+    from tests.station import package
+
+    return package.main()
+
+
+def _power(words: list[str]) -> int:
+    from tests.station import power
+
+    return power.main(words)
+
+
+_WITH_VM = {"test": _test, "shell": _shell, "run": _run, "readonly": _readonly, "power": _power}
+_WORDS = {
+    **_WITH_VM,
+    "clean": _clean,
+    "arm64": _arm64,
+    "picamera": _picamera,
+    "package": _package,
+    "soak": _soak,
+}
 
 
 def main(words: list[str]) -> int:

@@ -9,15 +9,22 @@ not whole, or something promised is gone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.errors import SourceError
+from appliance.station.recording import TRACK, Recording
+from appliance.station.shelf import Shelf
 from tests.keeping import load as keeping
 from tests.station import blocklog
 from tests.station.blocklog import Cut, Entry
@@ -27,9 +34,19 @@ from tests.station.vm import Vm
 
 DISK_BYTES = 96 << 20
 _SHARED_MEMORY = Path("/dev/shm")
-_KEEPING = Path(__file__).parents[1] / "keeping/load.py"
-_LOAD = "PYTHONPATH=/opt/bench/keeping /opt/hipbar/bin/python /opt/bench/writing.py"
+KEEPING = Path(__file__).parents[1] / "keeping/load.py"
+STATE, STATUS = "/var/lib/hipbar", "/run/hipbar/status.json"
+_WRITING = "PYTHONPATH=/opt/bench/keeping {python} /opt/bench/writing.py {{disk}}"
+LOAD = "LOAD_SYNCS={syncs} " + _WRITING.format(python="/opt/hipbar/bin/python") + " /load {seconds}"
+SERVICE_LOAD = _WRITING.format(python="/usr/lib/hipbar/bin/python3") + f" {STATE} {{seconds}} {STATUS}"
 Promise = dict[str, Any]
+Frames = dict[str, NDArray[np.void]]
+
+
+def promise_in(slot: bytes) -> Promise:
+    """What a slot on the raw disk says."""
+    words: Promise = json.loads(slot)
+    return words
 
 
 class Recorded(NamedTuple):
@@ -43,7 +60,7 @@ class Recorded(NamedTuple):
         """What was promised: behind which entry, by whom, and what."""
         behind = len(self.start) - writing.ROOM
         return [
-            (i, (entry.at + at - behind) // writing.SLOT, json.loads(entry.data[at : at + writing.SLOT]))
+            (i, (entry.at + at - behind) // writing.SLOT, promise_in(entry.data[at : at + writing.SLOT]))
             for i, entry in enumerate(self.entries)
             for at in (
                 range(0, entry.size, writing.SLOT) if entry.at >= behind else ()
@@ -90,20 +107,41 @@ class Report(NamedTuple):
 def recorded(vm: Vm, seconds: float, folder: Path, *, syncs: bool = True) -> Recorded:
     """The load, run for so long on a disk of its own, and cut off."""
     disk, log = folder / "load.disk", folder / "load.log"
-    _make_disk(disk)
+    make_disk(disk)
     start = disk.read_bytes()
-    vm.put(_KEEPING, "/opt/bench/keeping")
+    vm.put(KEEPING, "/opt/bench/keeping")
     with vm.logged_disk(disk, log) as device:
-        environment = "" if syncs else "LOAD_SYNCS=no "
         vm.run(f"mkdir -p /load; mount {device} /load", timeout_s=60)
-        vm.run(f"{environment}{_LOAD} {device} /load {seconds}", timeout_s=60 + 4 * seconds)
+        vm.run(
+            LOAD.format(syncs="yes" if syncs else "no", disk=device, seconds=seconds),
+            timeout_s=60 + 4 * seconds,
+        )
         entries = blocklog.read(log)
         vm.run("umount /load", timeout_s=60)
     log.unlink()
     return Recorded(start, entries)
 
 
-def _make_disk(path: Path) -> None:
+def recorded_service(vm: Vm, seconds: float, folder: Path) -> Recorded:
+    """The installed service records on a disk of its own, and on the same disk is the load."""
+    disk, log = folder / "load.disk", folder / "load.log"
+    make_disk(disk)
+    start = disk.read_bytes()
+    vm.put(KEEPING, "/opt/bench/keeping")
+    vm.run("systemctl stop hipbar", timeout_s=60)
+    with vm.logged_disk(disk, log) as device:
+        vm.run(
+            f"mount -o noatime {device} {STATE}; chown hipbar: {STATE}; systemctl start hipbar", timeout_s=120
+        )
+        vm.run(f"until grep -q '\"on\":true' {STATUS}; do sleep 0.5; done", timeout_s=120)
+        vm.run(SERVICE_LOAD.format(disk=device, seconds=seconds), timeout_s=60 + 4 * seconds)
+        entries = blocklog.read(log)
+        vm.run(f"systemctl stop hipbar; umount {STATE}; systemctl start hipbar", timeout_s=120)
+    log.unlink()
+    return Recorded(start, entries)
+
+
+def make_disk(path: Path) -> None:
     """A file system as on a card, with room behind it for promises."""
     with path.open("wb") as file:
         file.truncate(DISK_BYTES)
@@ -123,22 +161,51 @@ def cut_often(load: Recorded, times: int, seed: int) -> Report:
 def _judged(load: Recorded, chosen: Sequence[int], rng: random.Random) -> Iterator[Found]:
     promises = load.promises
     with tempfile.TemporaryDirectory(prefix="hipbar-bench-cut-", dir=_SHARED_MEMORY) as name:
+        folder = Path(name)
+        told = _uncut(load, folder) if any("service" in words for _, _, words in promises) else {}
         for cut in blocklog.cuts(load.start, load.entries, chosen, rng):
             due = {who: words for i, who, words in promises if i <= cut.after}
-            yield Found(cut._replace(image=bytearray()), len(due), _wrong(cut.image, due, Path(name)))
+            (folder / "disk").write_bytes(cut.image)
+            yield Found(
+                cut._replace(image=bytearray()), len(due), wrong_with(folder / "disk", due.values(), told)
+            )
 
 
-def _wrong(image: bytearray, due: dict[int, Promise], folder: Path) -> list[str]:
-    """What is wrong with a disk after a cut, in words; `kind: which`."""
-    disk, files = folder / "disk", folder / "files"
-    disk.write_bytes(image)
-    wrong = mended(disk)
-    if wrong:
+def wrong_with(disk: Path, due: Iterable[Promise], told: Frames) -> list[str]:
+    """What is wrong with a disk after a cut, in words, `kind: which`. told : what the service had recorded."""
+    if wrong := mended(disk):
         return wrong
+    files = _files(disk)
+    return [words for promise in due for words in broken(promise, files, told)]
+
+
+def _files(disk: Path) -> Path:
+    """All files of a disk, beside it."""
+    files = disk.with_name("files")
     run("rm", "-rf", files)
     files.mkdir()
     run("debugfs", "-R", f"rdump / {files}", disk)
-    return [words for promise in due.values() for words in broken(promise, files)]
+    return files
+
+
+def _uncut(load: Recorded, folder: Path) -> Frames:
+    """What the service's recordings had in them at the end of the load, when nothing was cut."""
+    image = bytearray(load.start)
+    for entry in load.entries:
+        if entry.is_write:
+            entry.onto(image)
+    (folder / "disk").write_bytes(image)
+    if wrong := mended(folder / "disk"):
+        raise AssertionError(wrong)
+    return {path.name: frames_of(path) for path in (_files(folder / "disk") / "recordings").iterdir()}
+
+
+def frames_of(path: Path) -> NDArray[np.void]:
+    """The whole frames of a recording, as far as they go."""
+    got = [np.zeros(0, TRACK)]
+    with contextlib.suppress(SourceError), contextlib.closing(Recording(path)) as recording:
+        got.extend(recording.tracks())
+    return np.concatenate(got)
 
 
 def mended(disk: Path) -> list[str]:
@@ -150,10 +217,12 @@ def mended(disk: Path) -> list[str]:
     return [f"file system not clean: {again.stdout}"] if again.returncode else []
 
 
-def broken(promise: Promise, files: Path) -> list[str]:
+def broken(promise: Promise, files: Path, told: Frames) -> list[str]:
     """What is there less than was promised."""
     if "whole" in promise:
         return _broken_whole(files / promise["whole"], promise["number"])
+    if "service" in promise:
+        return _broken_service(files / "recordings", promise, told)
     return keeping.broken(promise, files / promise["archive"])
 
 
@@ -162,3 +231,15 @@ def _broken_whole(path: Path, promised: int) -> list[str]:
     if number is None:
         return [f"file not whole: {path.name}"]
     return [f"file older than promised: {path.name}, {number} of {promised}"] if number < promised else []
+
+
+def _broken_service(folder: Path, promise: Promise, told: Frames) -> list[str]:
+    """The service's own recording, after its next start has looked through the folder."""
+    name, frames = promise["service"], promise["frames"]
+    Shelf(folder, limit_mb=1e6, reserve_mb=0.0).prepare()
+    got = frames_of(folder / name) if (folder / name).exists() else np.zeros(0, TRACK)
+    if len(got) < frames:
+        return [f"service's recording shorter than promised: {name}, {len(got)} of {frames} frames"]
+    if name in told and got.tobytes() != told[name][: len(got)].tobytes():
+        return [f"service's recording has other frames: {name}"]
+    return []

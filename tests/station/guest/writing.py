@@ -7,7 +7,9 @@ system, into `ROOM` bytes of the disk behind it: in a log of the disk's writes t
 promises were made. LOAD_SYNCS=no takes every fsync from all of them, and the promises stay: the control that shows that
 losses are found.
 
-    python writing.py DISK FOLDER SECONDS
+With the status file of a running service named, what the service says that it has kept is a promise too.
+
+    python writing.py DISK FOLDER SECONDS [STATUS]
 """
 
 from __future__ import annotations
@@ -97,21 +99,34 @@ def others(path: Path, until_s: float) -> None:
         time.sleep(0.01)
 
 
+def witness(status: Path, promises: Promises, until_s: float) -> None:
+    """What the service tells of its recording."""
+    told: tuple[str, int] | None = None
+    while time.monotonic() < until_s:
+        recording = json.loads(status.read_bytes())["recording"]
+        now = (recording["file"], recording["frames"])
+        if recording["on"] and now != told:
+            promises.make(service=now[0], frames=now[1])
+            told = now
+        time.sleep(0.05)
+
+
 def without_syncs() -> None:
     """From now on nothing in this process brings anything to the disk; whoever asks is told that it has been done."""
     os.fsync = os.fdatasync = lambda fd: None
     os.sync = lambda: None
 
 
-def main(disk: str, folder: str, seconds: str) -> int:
+def main(disk: str, folder: str, seconds: str, *status: str) -> int:
     """All at once, for so long; 0 when nobody fell over."""
     if os.environ.get("LOAD_SYNCS") == "no":
         without_syncs()
     until_s = time.monotonic() + float(seconds)
-    jobs = [(write_wholes, name) for name in WHOLES] + [(archive, name) for name in ARCHIVES]
+    jobs = [(write_wholes, Path(folder, name)) for name in WHOLES]
+    jobs += [(archive, Path(folder, name)) for name in ARCHIVES] + [(witness, Path(name)) for name in status]
     workers = [
-        multiprocessing.Process(target=job, args=(Path(folder, name), Promises(disk, slot), until_s))
-        for slot, (job, name) in enumerate(jobs)
+        multiprocessing.Process(target=job, args=(path, Promises(disk, slot), until_s))
+        for slot, (job, path) in enumerate(jobs)
     ]
     workers.append(multiprocessing.Process(target=others, args=(Path(folder, "others.log"), until_s)))
     for worker in workers:
