@@ -129,6 +129,18 @@ def test_killed_it_darkens_the_bar_and_measures_again(one: Station, table: Table
     assert back["p50"] <= 1e3 * BACK_S, done.as_text()
 
 
+def test_starts_that_fail_again_and_again_are_no_reason_to_give_up(one: Station, table: Table) -> None:
+    count = MANY if LONG else 8  # systemd's own limit would be five within ten seconds
+    before = one.restarts
+    one.box.run("mount --bind /usr/bin/false /usr/bin/hipbar")
+    one.strike("KILL")
+    one.until(lambda: one.restarts >= before + count, 3.0 * count)
+    one.box.run("umount /usr/bin/hipbar")
+    mended_s = time.monotonic()
+    back_s = one.bar.await_first(mended_s, watch.MEASURING)
+    table.add(f"{count} failing starts", measuring_ms=back_s - mended_s)
+
+
 def test_frozen_it_is_ended_by_the_watchdog_and_measures_again(one: Station, table: Table) -> None:
     before = one.restarts
     struck_s = one.strike("STOP")
