@@ -7,6 +7,8 @@ soak     feed hours of frames to the service's loop, with faults
 readonly the installed station with a read-only system: littered, cut off, without its data, and back
 package  the Debian package for both Debians and processors, twice each, and lintian on the whole of it
 power    the installed station switched on and off at the wall: boots, watchdog, unplugged camera, power cuts, writes
+kills    the installed service, killed a hundred times (or as often as said) in a container
+service  the installed service in all its troubles, at length, in both Debians
 clean    throw away all that was built
 """
 
@@ -84,6 +86,17 @@ def _power(words: list[str]) -> int:
     return power.main(words)
 
 
+def _kills(words: list[str]) -> int:
+    from tests.station import kills
+
+    return kills.main(words)
+
+
+def _service(words: list[str]) -> int:
+    os.environ["HIPBAR_BENCH_LONG"] = "1"
+    return int(pytest.main([str(_HERE / "test_service.py"), str(_HERE / "test_upgrade.py"), *words]))
+
+
 _WITH_VM = {"test": _test, "shell": _shell, "run": _run, "readonly": _readonly, "power": _power}
 _WORDS = {
     **_WITH_VM,
@@ -92,6 +105,8 @@ _WORDS = {
     "picamera": _picamera,
     "package": _package,
     "soak": _soak,
+    "kills": _kills,
+    "service": _service,
 }
 
 
