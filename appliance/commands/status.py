@@ -184,6 +184,7 @@ def _of_status(status: Status, now_s: float) -> Iterator[tuple[str, str]]:
     since, told = ago(status.state_since_s), ago(status.written_s)
     said = f"; said {told} ago" if told and not _is_fresh(status, now_s) else ""
     yield "state", status.state + (f" for {since}" if since and not said else "") + said
+    yield "camera", ", ".join(_camera(status))
     yield "light", ", ".join(_light(status))
     yield "recording", _recording(status)
     yield "machine", ", ".join(_machine(status))
@@ -207,14 +208,18 @@ def _is_fresh(status: Status, now_s: float) -> bool:
     return status.written_s is not None and 0 <= now_s - status.written_s < FRESH_S
 
 
-def _light(status: Status) -> Iterator[str]:
+def _camera(status: Status) -> Iterator[str]:
     if status.rate_hz is not None:
         yield f"{status.rate_hz:.1f} frames/s"
-    yield f"{status.frames:,} frames, {status.lost:,} lost"
+    yield f"{status.frames:,} frames"
+    yield f"{status.lost:,} lost"
+
+
+def _light(status: Status) -> Iterator[str]:
     ages = status.light_age_ms
     if ages.p50 is not None and ages.p99 is not None and ages.max is not None:
         yield f"{ages.p50:.1f} / {ages.p99:.1f} / {ages.max:.1f} ms old at p50 / p99 / most"
-    yield f"{status.strip_faults:,} strip faults" if status.strip_faults else "strip without fault"
+    yield f"{status.strip_faults:,} strip faults" if status.strip_faults else "no strip faults"
 
 
 def _recording(status: Status) -> str:

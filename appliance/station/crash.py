@@ -225,7 +225,7 @@ def _crash(
     """Everything but the keypoints, discreet and cut to size."""
     settings = settings_text or (wreck.settings_text if wreck else "")
     head = wreck.head if wreck else None
-    told = [(key[:40], discreet(str(value)[:120])) for key, value in versions.items()]
+    told = {**installed(), **{key[:40]: discreet(str(value)[:120]) for key, value in versions.items()}}
     return Crash(
         why=why(cause, traceback_text),
         state=discreet(head.state) if head else "",
@@ -234,7 +234,7 @@ def _crash(
         written_s=now_s,
         boot_id=boot_id(),
         wall_s=time.time(),
-        versions=dict(told[:_MOST_VERSIONS]),
+        versions=dict(list(told.items())[:_MOST_VERSIONS]),
         settings=_cut(discreet_settings(settings[:_MOST_SETTINGS]), _MOST_SETTINGS),
         settings_sha256=head.settings_sha256 if head else "",
         traceback=_cut(discreet(traceback_text[: 4 * _MOST_TRACEBACK]), _MOST_TRACEBACK),

@@ -12,8 +12,8 @@ from appliance.station.status import Keeping, Machine, Status, size
 
 
 def health_line(status: Status) -> str:
-    """One line for the journal; what is not known is left out."""
-    return "health: " + ", ".join(re.sub(r"\s+", " ", part) for part in _parts(status))
+    """One line, which the journal puts "health: " before; what is not known is left out."""
+    return ", ".join(re.sub(r"\s+", " ", part) for part in _parts(status))
 
 
 def _parts(status: Status) -> Iterator[str]:

@@ -59,13 +59,13 @@ def changed(**keys: object) -> Status:
 
 def test_a_station_that_is_well_has_a_line_a_minute_in_the_journal():
     assert health_line(WELL) == (
-        "health: running, 119.9 frames/s, 0 lost, light p50 3.9 p99 9.1 ms, 214 MB, 61 C, disk 12.1 GB, "
+        "running, 119.9 frames/s, 0 lost, light p50 3.9 p99 9.1 ms, 214 MB, 61 C, disk 12.1 GB, "
         "recording 3.1 MB, clock set"
     )
 
 
 def test_the_line_says_what_is_wrong_and_leaves_out_what_is_not_known():
-    assert health_line(Status()) == "health: starting, 0 lost, not recording"
+    assert health_line(Status()) == "starting, 0 lost, not recording"
     ill = changed(
         lost=1234,
         strip_faults=7,
