@@ -30,6 +30,7 @@ COMMANDS = (
     "warm",
     "serve",
     "status",
+    "recordings",
     "crash",
     "setup",
     "update",

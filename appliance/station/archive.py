@@ -88,11 +88,10 @@ class Archive:
             return
         now_s = float(track["t_s"][-1])
         in_view = _in_view(track)
-        if in_view:
-            self._seen_s = now_s
         try:
-            if float(track["t_s"][0]) <= self._last_s:
-                self._restart()
+            self._mind_gaps(float(track["t_s"][0]))
+            if in_view:
+                self._seen_s = now_s
             self._take(track, now_s, in_view)
         except OSError as error:
             self._fail(output_error(self._shelf.folder, error), track, now_s, in_view)
@@ -108,18 +107,16 @@ class Archive:
     def _take(self, track: NDArray[np.void], now_s: float, in_view: bool) -> None:
         """One second: begins, goes on or ends."""
         if self._reel is None:
-            self._prepare(now_s, in_view)
+            self._prepare(now_s)
             if not in_view or self.kept.trouble:
                 self._remember(track, in_view)
                 return
             self._begin(now_s)
         self._add(track, now_s)
-        if now_s - self._seen_s >= GONE_S:
-            self._end(Ending.LEFT)
-        elif self._is_long(now_s):
+        if self._is_long(now_s):
             self._end(Ending.FULL_LENGTH)
 
-    def _prepare(self, now_s: float, in_view: bool) -> None:
+    def _prepare(self, now_s: float) -> None:
         """At the start, before each recording, and again and again in trouble: can anything be kept?"""
         if self._try_s == float("-inf") or (self.kept.trouble and now_s >= self._try_s):
             self._try_s = now_s + AGAIN_S
@@ -182,11 +179,16 @@ class Archive:
                 self._written += reel.written_bytes
                 self._tell(on=False, written_mb=self._written / MB)
 
-    def _restart(self) -> None:
-        """The camera's clock went back: a file's times only go forward."""
-        self._before.clear()
-        self._end(Ending.STOPPED)
-        self._try_s = float("-inf")
+    def _mind_gaps(self, first_s: float) -> None:
+        """A long pause ends a recording; so does a clock that went back, as a file's times only go forward."""
+        while self._before and float(self._before[0]["t_s"][-1]) < first_s - BEFORE_S:
+            self._before.popleft()
+        if first_s <= self._last_s:
+            self._before.clear()
+            self._try_s = self._seen_s = float("-inf")
+            self._end(Ending.STOPPED)
+        elif first_s - self._seen_s >= GONE_S:
+            self._end(Ending.LEFT)
 
     def _remember(self, track: NDArray[np.void], in_view: bool) -> None:
         """Holds the last seconds for a recording that may begin; in trouble they are counted as dropped."""
@@ -210,7 +212,7 @@ class Archive:
         )  # what went wrong midway may be over: a new file at once
         trouble = f"{error}; {error.fix}"
         if self.kept.trouble is None:
-            _log.warning("recording stopped: %s", trouble)
+            _log.warning("no recording: %s", trouble)
         dropped = len(track) if in_view and self.kept.last_t_s != now_s else 0
         self._tell(on=False, trouble=trouble, dropped=self.kept.dropped + dropped)
 

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 import zlib
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from appliance.station.pages import PAGE, End, Ending
 from appliance.station.recording import IN_PAGES, Header
 
 _AHEAD = 32 * PAGE
+_LOOKS, _LOOK_S = 50, 0.02  # somebody who lists recordings holds each of them for an instant
 
 
 class Reel:
@@ -44,7 +46,7 @@ class Reel:
         except OSError as error:
             raise output_error(path, error) from None
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._fd)
             self._put(page)
             sync_folder(path.parent)
         except OSError as error:
@@ -113,3 +115,12 @@ class Reel:
     def _cut_back(self) -> None:
         with contextlib.suppress(OSError):
             os.ftruncate(self._open(), self.acked_bytes)
+
+
+def _lock(fd: int) -> None:
+    for _ in range(_LOOKS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_LOOK_S)
+    raise BlockingIOError(errno.EAGAIN, "Is held by another process")

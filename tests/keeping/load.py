@@ -79,8 +79,8 @@ def come_and_go(
                         "last_seq": now * RATE + 119,
                     }
                 )
+        archive.keep(chunk(second + stays + 90, seen=False))
         second += stays + 100
-        archive.keep(chunk(second - 1, seen=False))
     archive.close()
 
 

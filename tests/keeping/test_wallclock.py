@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.station.wallclock import Note, WallClock, corrected, note_now, read_notes, this_boot
@@ -115,6 +115,7 @@ def test_a_disk_that_refuses_is_told_and_tried_again(tmp_path: Path) -> None:
     assert len(read_notes(tmp_path / "no" / "c")) == 1, "the torn line before it is left out"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.binary(max_size=30))
 def test_after_a_cut_at_any_byte_the_next_note_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes
@@ -130,6 +131,7 @@ def test_after_a_cut_at_any_byte_the_next_note_is_read_back(
     assert [note.boot_id for note in notes][: len(whole)] == ["a", "b", "c"][: len(whole)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 1e6), st.floats(0, 3e9), st.sampled_from([True, False, None])), max_size=6
