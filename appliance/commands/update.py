@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 UNIT = "hipbar-updating"
 _PACE_S = 0.2
 _QUIET_S = 10.0
+_TAKE_UP = (
+    "`sudo systemctl start hipbar-update` takes it up again; `hipbar update --status` shows how far it is"
+)
 
 
 @click.command(name="update")
@@ -100,17 +103,16 @@ def follow(ledger: Ledger, order: Update) -> Update:
     try:
         with ledger.log.open(encoding="utf-8", errors="replace") as log:
             while True:
-                over = (last := ledger.last()) is not None and last.number == order.number
+                # asked first: what ends between the two questions has written down how
+                runs = time.monotonic() - quiet_since_s < _QUIET_S or _runs()
+                last = ledger.last() if ledger.under_way() is None else None
                 if text := log.read():
                     click.echo(text, nl=False, err=True)
                     quiet_since_s = time.monotonic()
-                if over and last is not None and ledger.under_way() is None:
+                if last is not None and last.number == order.number:
                     return last
-                if time.monotonic() - quiet_since_s > _QUIET_S and not _runs():
-                    raise UpkeepError(
-                        "whatever carried out the update has ended before it was over",
-                        fix="`sudo systemctl start hipbar-update` takes it up again; `hipbar update --status` shows it",
-                    )
+                if not runs:
+                    raise UpkeepError("the update has stopped before it was over", fix=_TAKE_UP)
                 time.sleep(_PACE_S)
     except KeyboardInterrupt:
         aside("\nthe update goes on without you; `hipbar update --status` shows how far it is")
@@ -178,5 +180,5 @@ def _sentence(update: Update) -> str:
 
     what, todo = ending(update) if update.over else (f"under way, at: {update.stage}", "")
     if not update.over and not _runs():
-        what, todo = f"cut off at: {update.stage}", "`sudo systemctl start hipbar-update` takes it up again"
+        what, todo = f"cut off at: {update.stage}", _TAKE_UP
     return f"{update.begun_utc}: {what}" + (f"\n           {todo}" if todo else "")

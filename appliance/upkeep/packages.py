@@ -37,6 +37,10 @@ _ENVIRONMENT = {
 Say = Callable[[str], None]
 
 
+class Busy(UpkeepError):
+    """Somebody else installs something."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a package says of itself; installed_bytes : what it takes on the disk."""
@@ -144,7 +148,7 @@ class Packages:
         with (self._database / "lock-frontend").open("a") as lock:
             while not _taken(lock.fileno()):
                 if time.monotonic() >= until_s:
-                    raise UpkeepError("apt or dpkg is busy with something else", fix="wait until it is done")
+                    raise Busy("apt or dpkg is busy with something else", fix="wait until it is done")
                 if not told:
                     say("waiting: apt or dpkg is busy with something else")
                 told = True
@@ -188,7 +192,11 @@ class Packages:
 
 def needs(out: str, err: str, code: int) -> str:
     """What apt-get's rehearsal says that an installation would need besides the package itself. Pure."""
-    unmet = [" ".join(line.split()) for line in out.splitlines() if re.match(r"\s+\S+ : ", line)]
+    unmet = [
+        " ".join(line.partition(" : ")[2].split())
+        for line in out.splitlines()
+        if re.match(r"\s+\S+ : ", line)
+    ]
     unmet += [" ".join(line.split()) for line in out.splitlines() if re.match(r"\s{6,}(Pre)?Depends: ", line)]
     if code:
         errors = [line.removeprefix("E: ") for line in err.splitlines() if line.startswith("E: ")]

@@ -23,7 +23,7 @@ from typing import Any
 
 from appliance.errors import HipbarError, UpkeepError
 from appliance.upkeep.ledger import Ledger
-from appliance.upkeep.packages import Packages, digest_of
+from appliance.upkeep.packages import Busy, Packages, digest_of
 from appliance.upkeep.stages import Limits, Look, Package, Stage, Update, Watch, condition_of, ending
 
 SERVICE = "hipbar.service"
@@ -95,19 +95,27 @@ class Service:
 
 
 class Worker:
-    """Carries an update out. say : takes lines for a person. pace_s : between two looks at the service."""
+    """Carries an update out. pace_s : between two looks at the service. busy_s : how long others may install things."""
 
-    def __init__(self, ledger: Ledger, limits: Limits | None = None, pace_s: float = 0.5) -> None:
-        self._ledger, self._limits, self._pace_s = ledger, limits or Limits(), pace_s
+    def __init__(
+        self, ledger: Ledger, limits: Limits | None = None, pace_s: float = 0.5, busy_s: float = BUSY_S
+    ) -> None:
+        self._ledger, self._limits, self._pace_s, self._busy_s = ledger, limits or Limits(), pace_s, busy_s
         self._packages, self._service = Packages(ledger.root), Service(ledger.root)
 
     def finish(self, update: Update) -> Update:
         """Takes an update from whatever stage it is in to its end."""
         if update.tries:
             self.say(f"the update to {update.new.version} was cut off at: {update.stage}")
-        with self._packages.locked(BUSY_S, self.say):
-            while not update.over:
-                update = self._step(update)
+        try:
+            with self._packages.locked(self._busy_s, self.say):
+                while not update.over:
+                    update = self._step(update)
+        except Busy as busy:
+            if update.stage != Stage.KEEP:
+                raise
+            update = update.after(False, str(busy))
+            self._ledger.write(update)
         print("\n".join(ending(update)), flush=True)
         return update
 
@@ -196,14 +204,18 @@ class Worker:
 
 
 def main(words: Sequence[str]) -> int:
-    """Finishes the update that is written down under a root (the first word, or else /); exit code 0."""
+    """Finishes the update that is written down under a root (the first word, or else /); not 0 = to be tried again."""
     ledger = Ledger(Path(words[0]) if words else Path("/"))
     with only_one(ledger) as alone:
         if not alone:
             print("an update is being carried out already")
             return 0
-        if (update := ledger.under_way()) is not None:
-            Worker(ledger).finish(update)
+        try:
+            if (update := ledger.under_way()) is not None:
+                Worker(ledger).finish(update)
+        except HipbarError as error:
+            print(f"{error}; {error.fix}", flush=True)
+            return error.exit_code
     return 0
 
 

@@ -8,6 +8,7 @@ Times in seconds. `SCENES` are independent of one another; they run side by side
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 import tempfile
@@ -27,7 +28,7 @@ from tests.upkeep.packing import Keys, deb
 LEDGER = "/var/lib/hipbar-update"
 UPDATE = "cd /debs && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/src:/libs python3 -m appliance.cli update"
 FALLS_OVER, FOR_EVER = "falls over", "warming up"
-_SIDE_BY_SIDE = 4
+_SIDE_BY_SIDE = 10
 _SERVICE = """\
 import json, os, sys, time
 state = open("/usr/lib/hipbar/state").read()
@@ -112,6 +113,7 @@ def stocked() -> Iterator[Stock]:
             package(stock.debs, "5.0", first="exit 7", prerm="exit 7"),
             package(stock.debs, "6.0", "takes the machine down"),
             package(stock.debs, "7.0", "no camera"),
+            deb(stock.debs, "8.0", Depends="python3 (<< 3.0), no-such-package"),
         ]
         for file in made:
             keys.sign(file, "maker")
@@ -122,19 +124,15 @@ def stocked() -> Iterator[Stock]:
 class Station:
     """A container with version 1.0 installed and healthy."""
 
-    def __init__(self, box: Container) -> None:
-        self.box = box
+    def __init__(self, box: Container, debs: Path) -> None:
+        self.box, self.debs = box, debs
         box.run("mkdir -p /etc/hipbar/keys && cp /debs/maker.gpg /etc/hipbar/keys/")
         box.run("dpkg -i /debs/hipbar_1.0_all.deb")
         box.until("grep -q ready /run/hipbar/status.json")
 
-    def update(self, *words: str, before: str = "", timeout_s: float = 150.0) -> Result:
+    def update(self, *words: str, timeout_s: float = 150.0) -> Result:
         """The command, to its end."""
-        return self.box.run(
-            f"{UPDATE} {' '.join(words)}".replace("python3", f"{before} python3", 1),
-            check=False,
-            timeout_s=timeout_s,
-        )
+        return self.box.run(f"{UPDATE} {' '.join(words)}", check=False, timeout_s=timeout_s)
 
     def begin(self, version: str) -> None:
         """The command, killed as soon as the update is systemd's."""
@@ -170,20 +168,30 @@ Scene = Callable[[Station], dict[str, Any]]
 
 
 def _good(one: Station) -> dict[str, Any]:
-    """An update, its status, and back again by somebody who does not wait for the end."""
-    forth = one.update("hipbar_2.0_all.deb", "--json")
-    facts, status = one.facts(), one.update("--status")
-    gone = one.update("--back", before="timeout -s INT 2")
+    """An update, and what is told of it afterwards."""
+    said = one.update("hipbar_2.0_all.deb", "--json")
+    return {"said": said, "status": one.update("--status"), "over": one.over(), **one.facts()}
+
+
+def _left(one: Station) -> dict[str, Any]:
+    """An update by somebody who presses Ctrl-C in the middle, and at once begins another."""
+    words = UPDATE.replace("python3", "env --default-signal=INT python3")
+    said = one.box.run(
+        f"{words} hipbar_2.0_all.deb & until [ -s {LEDGER}/log ]; do sleep 0.05; done;"
+        " sleep 0.5; kill -INT $!; wait $!",
+        check=False,
+    )
     again = one.update("hipbar_3.0_all.deb")
-    return {
-        "forth": forth,
-        "after": facts,
-        "status": status,
-        "gone": gone,
-        "meanwhile": again,
-        "over": one.over(),
-        **one.facts(),
-    }
+    return {"said": said, "again": again, "over": one.over(), **one.facts()}
+
+
+def _back(one: Station) -> dict[str, Any]:
+    """Back to the version that was kept when an update went well."""
+    one.box.run(f"mkdir -p {LEDGER}/packages && cp /debs/hipbar_2.0_all.deb {LEDGER}/packages/")
+    digest = hashlib.sha256((one.debs / "hipbar_2.0_all.deb").read_bytes()).hexdigest()
+    kept = [{"version": "2.0", "file": "hipbar_2.0_all.deb", "sha256": digest}]
+    one.box.write(f"{LEDGER}/packages/kept.json", json.dumps(kept))
+    return {"said": one.update("--back"), "over": one.over(), **one.facts()}
 
 
 def _bad(version: str) -> Scene:
@@ -201,6 +209,7 @@ def _refused(one: Station) -> dict[str, Any]:
     said = [
         one.update("strange.deb"),
         one.update("maker.gpg"),
+        one.update("hipbar_8.0_all.deb"),
         one.update("hipbar_1.0_all.deb"),
         one.update("--back"),
     ]
@@ -251,6 +260,8 @@ def _takes_the_machine_down(one: Station) -> dict[str, Any]:
 
 SCENES: Mapping[str, Scene] = {
     "good": _good,
+    "left": _left,
+    "back": _back,
     "falls over": _bad("3.0"),
     "scripts fail": _bad("5.0"),
     "refused": _refused,
@@ -273,7 +284,7 @@ def played(root: Path, scenes: Mapping[str, Scene]) -> dict[str, dict[str, Any]]
             began_s = time.monotonic()
             with Container(root, binds=stock.binds()) as box:
                 try:
-                    return {**scene(Station(box)), "took_s": time.monotonic() - began_s}
+                    return {**scene(Station(box, stock.debs)), "took_s": time.monotonic() - began_s}
                 except (CommandFailed, OSError, ValueError) as error:
                     raise AssertionError(f"{error}\n{box.journal(lines=60)}") from None
 

@@ -10,9 +10,11 @@ import dataclasses
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from appliance.upkeep.worker import Worker, bundle
 
 pytestmark = [debian, pytest.mark.skipif(os.geteuid() != 0, reason="dpkg installs packages for root only")]
 
+_MEMORY = Path("/dev/shm")
 QUICK = Limits(within_s=0.6, steady_s=0.2)
 
 
@@ -137,10 +140,13 @@ class Station:
 
 
 @pytest.fixture
-def station(tmp_path: Path, keys: Keys) -> Iterator[Station]:
-    made = Station(tmp_path / "root", keys)
-    yield made
-    made.init.end()
+def station(keys: Keys) -> Iterator[Station]:
+    """In memory where that is there: dpkg waits for the disk at every file."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 1 << 30
+    with tempfile.TemporaryDirectory(dir=_MEMORY if roomy else None) as folder:
+        made = Station(Path(folder) / "root", keys)
+        yield made
+        made.init.end()
 
 
 def test_a_good_version_is_installed_and_the_one_before_is_kept(station: Station) -> None:
@@ -323,6 +329,31 @@ def test_two_never_carry_out_the_same_update(station: Station, tmp_path: Path) -
     assert station.version == "1.0"
 
 
+@pytest.mark.parametrize("stage", [Stage.KEEP, Stage.WATCH])
+def test_while_somebody_else_installs_an_update_does_not_begin_and_one_that_has_begun_waits(
+    station: Station, stage: Stage
+) -> None:
+    order = dataclasses.replace(station.order(station.signed("1.1")), stage=stage)
+    station.ledger.write(order)
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+    lock = station.root / "var/lib/dpkg/lock-frontend"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        worker = Worker(station.ledger, QUICK, pace_s=0.02, busy_s=0.1)
+        if stage == Stage.KEEP:
+            assert worker.finish(order).stage == Stage.REFUSED
+            assert station.ledger.under_way() is None
+        else:
+            with pytest.raises(UpkeepError, match="busy with something else"):
+                worker.finish(order)
+            assert station.ledger.under_way() == order
+        other.kill()
+    assert station.version == "1.0"
+
+
 def test_a_killed_worker_leaves_what_the_next_one_finishes(station: Station, tmp_path: Path) -> None:
     (tmp_path / "p.pyz").write_bytes(bundle())
     station.order(station.signed("1.1"))
@@ -453,7 +484,7 @@ def test_what_apt_rehearses_is_understood() -> None:
     )
     unmet = " hipbar : Depends: python3 (>= 3.13) but 3.11.2-1+b1 is to be installed\n"
     assert needs(unmet + "          Depends: gpgv but it is not installable\n", "E: broken\n", 100) == (
-        "hipbar : Depends: python3 (>= 3.13) but 3.11.2-1+b1 is to be installed; "
+        "Depends: python3 (>= 3.13) but 3.11.2-1+b1 is to be installed; "
         "Depends: gpgv but it is not installable"
     )
     assert needs("", "W: x\nE: Unable to correct problems\n", 100) == "Unable to correct problems"
