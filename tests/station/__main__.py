@@ -95,7 +95,8 @@ def _kills(words: list[str]) -> int:
 def _service(words: list[str]) -> int:
     os.environ["HIPBAR_BENCH_LONG"] = "1"
     os.environ.setdefault("HIPBAR_BENCH", "required")
-    return int(pytest.main([str(_HERE / "test_service.py"), str(_HERE / "test_upgrade.py"), *words]))
+    files = ("test_service.py", "test_upgrade.py", "test_update.py")
+    return int(pytest.main([*(str(_HERE / name) for name in files), *words]))
 
 
 _WITH_VM = {"test": _test, "shell": _shell, "run": _run, "readonly": _readonly, "power": _power}
