@@ -1,14 +1,21 @@
-"""This checkout becomes its Debian package, built by `systemd/build.py` once for each state of its sources."""
+"""This checkout becomes its Debian package, built by `systemd/build.py` once for each state of its sources.
+
+`python -m tests.station package` builds it for both Debians and both processors, twice each, and has lintian look at
+the whole of it: what the tests leave out for the time it takes.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 from tests.station.image import run
-from tests.station.layers import cache, key_of, layer
+from tests.station.layers import cache, key_of, layer, told
 
 ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = ("appliance", "hw", "systemd", "pyproject.toml", "CHANGELOG.md")
@@ -52,3 +59,33 @@ def build(
     run(sys.executable, source / "systemd/build.py", "--suite", suite, "--arch", arch, "-o", folder, *more)
     (made,) = folder.glob("*.deb")
     return made
+
+
+def main() -> int:
+    """All four packages: size, seconds, whether a second build is the same, what lintian says; 0 when all is well."""
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        run("git", "-c", "safe.directory=*", "clone", "-q", ROOT, Path(folder) / "commit")
+        for suite in ("bookworm", "trixie"):
+            for arch in ("amd64", "arm64"):
+                good &= _looked_at(Path(folder), suite, arch)
+    return 0 if good else 1
+
+
+def _looked_at(folder: Path, suite: str, arch: str) -> bool:
+    first, second = (folder / f"{suite}-{arch}-{which}" for which in ("first", "second"))
+    build(first, suite, arch, source=folder / "commit")  # which brings the wheels, too
+    began_s = time.monotonic()
+    made = build(second, suite, arch, source=folder / "commit")
+    took_s = time.monotonic() - began_s
+    same = made.read_bytes() == (first / made.name).read_bytes()
+    with told(f"lintian: {made.name}"):
+        words = ["lintian", "--allow-root", "--fail-on", "info,warning,error", made]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    said = (done.stdout + done.stderr).strip()
+    size_mb = made.stat().st_size / 1e6
+    verdict = "equal" if same else "NOT EQUAL"
+    print(
+        f"{made.name}: {size_mb:.1f} MB, built in {took_s:.1f} s, twice: {verdict}; lintian: {said or 'nothing'}"
+    )
+    return same and not done.returncode
