@@ -28,7 +28,7 @@ from tests.station.vm import Vm
 DATA_BYTES = 2 << 30
 DATA = "/dev/vdb"
 _PASSWORDS_OFF = "passwordauthentication no"
-_EXTRA = ("overlayroot", "e2fsprogs", "busybox")
+_EXTRA = ("overlayroot", "e2fsprogs", "busybox", "dosfstools")
 _INSTALL = """\
 mount -o loop {disk} {mounted}
 cp -r {debs} {mounted}/debs
@@ -40,6 +40,22 @@ update-initramfs -u -k {release}
 '
 cp {mounted}/boot/initrd.img-{release} {initrd}
 umount -R -l {mounted}/proc {mounted}/dev; umount {mounted}
+"""
+_CARD = """\
+truncate -s 64M /var/tmp/card.fat; mkfs.vfat /var/tmp/card.fat >/dev/null
+mkdir -p /var/tmp/card/boot/firmware /var/tmp/card/proc/device-tree /var/tmp/card/etc/hipbar
+printf 'Raspberry Pi 5 Model B Rev 1.0' > /var/tmp/card/proc/device-tree/model
+cp /usr/share/hipbar/hipbar.toml /var/tmp/card/etc/hipbar/
+mount -o loop /var/tmp/card.fat /var/tmp/card/boot/firmware
+printf 'arm_64bit=1\\r\\n' > /var/tmp/card/boot/firmware/config.txt
+"""
+_CARD_AGAIN = (
+    "umount /var/tmp/card/boot/firmware; mount -o loop /var/tmp/card.fat /var/tmp/card/boot/firmware"
+)
+_CARD_FILES = "cd /var/tmp/card/boot/firmware; sha256sum *"
+_WHY = """\
+findmnt; cat /run/initramfs/overlayroot.log; systemctl --failed --no-legend
+journalctl -b --no-pager -o short-monotonic | grep -i 'hipbar\\|mount\\|fsck\\|vdb' | tail -40
 """
 _LITTER = """\
 echo canary > /etc/canary; echo canary > /usr/bin/canary; mkdir /canary; echo litter >> /etc/fstab
@@ -133,23 +149,46 @@ def _off(vm: Vm) -> None:
 
 
 def _says(vm: Vm, command: str) -> str:
-    return vm.run(command, check=False).out.strip()
+    return vm.run(command, check=False, timeout_s=300).out.strip()
 
 
-def _held(true: bool, what: str) -> None:
+def _held(vm: Vm | None, true: bool, what: str) -> None:
     print(f"  {'yes' if true else 'NO '}  {what}", flush=True)
     if not true:
-        raise SystemExit(f"not so: {what}")
+        why = _says(vm, _WHY) if vm else ""
+        raise SystemExit(f"not so: {what}\n{why}")
+
+
+def _card(vm: Vm) -> None:
+    """A Pi's first partition is FAT: written, looked at after it was mounted anew, put back."""
+    vm.run(_CARD, timeout_s=60)
+    fresh = _says(vm, _CARD_FILES)
+    vm.run("hipbar setup --root /var/tmp/card --yes", timeout_s=60)
+    vm.run(_CARD_AGAIN)
+    written = _says(vm, _CARD_FILES)
+    there = _says(vm, "grep -c spi=on /var/tmp/card/boot/firmware/config.txt")
+    _held(
+        vm,
+        there == "1" and "config.txt.before-hipbar" in written,
+        "config.txt on a FAT file system is written",
+    )
+    vm.run("hipbar setup --root /var/tmp/card --undo --yes", timeout_s=60)
+    vm.run(_CARD_AGAIN)
+    _held(vm, _says(vm, _CARD_FILES) == fresh, "and put back to the byte, with nothing left beside it")
+    vm.run("umount /var/tmp/card/boot/firmware")
 
 
 def _switch_on(bench: Bench) -> None:
     with bench.on("as installed") as (vm, _):
         vm.run("echo kept > /var/lib/hipbar/before; chown hipbar: /var/lib/hipbar/before")
+        _card(vm)
         print(vm.run("hipbar setup --yes", timeout_s=120).out, flush=True)
-        _held(_PASSWORDS_OFF in _says(vm, "sshd -T"), "after setup the SSH server takes keys only")
+        _held(vm, _PASSWORDS_OFF in _says(vm, "sshd -T"), "after setup the SSH server takes keys only")
         refused = vm.run("hipbar setup --read-only on --data /dev/vda --yes", check=False)
         _held(
-            refused.code == 8 and "in use at /" in refused.err, "the root disk is refused as a data partition"
+            vm,
+            refused.code == 8 and "in use at /" in refused.err,
+            "the root disk is refused as a data partition",
         )
         began_s = time.monotonic()
         done = vm.run(f"hipbar setup --read-only on --data {DATA} --yes", timeout_s=300)
@@ -159,24 +198,33 @@ def _switch_on(bench: Bench) -> None:
 
 def _litter(bench: Bench) -> None:
     with bench.on("read-only, littered, then cut") as (vm, _):
-        _held(_says(vm, "findmnt -no FSTYPE /") == "overlay", "the root is an overlay")
+        _held(vm, _says(vm, "findmnt -no FSTYPE /") == "overlay", "the root is an overlay")
         _held(
-            _says(vm, "findmnt -no OPTIONS /media/root-ro")[:2] == "ro", "the partition under it is read-only"
+            vm,
+            _says(vm, "findmnt -no OPTIONS /media/root-ro")[:2] == "ro",
+            "the partition under it is read-only",
         )
         _held(
+            vm,
             _says(vm, "findmnt -no SOURCE /var/lib/hipbar") == f"{DATA}[/state]",
             "recordings go to the data disk",
         )
-        _held(_says(vm, "findmnt -no SOURCE /etc/hipbar") == f"{DATA}[/settings]", "so do settings")
-        _held(_says(vm, "cat /var/lib/hipbar/before") == "kept", "what was there before is there")
-        _held(_says(vm, "stat -c %U /var/lib/hipbar") == "hipbar", "and is the service's")
-        _held(_says(vm, "stat -c %U /media/hipbar /etc/hipbar") == "root\nroot", "the settings are root's")
-        _held(_says(vm, "systemctl is-system-running --wait") == "running", "no unit has failed")
+        _held(vm, _says(vm, "findmnt -no SOURCE /etc/hipbar") == f"{DATA}[/settings]", "so do settings")
+        _held(vm, _says(vm, "cat /var/lib/hipbar/before") == "kept", "what was there before is there")
+        _held(vm, _says(vm, "stat -c %U /var/lib/hipbar") == "hipbar", "and is the service's")
         _held(
-            _says(vm, "systemctl show -p RuntimeWatchdogUSec --value") == "14s", "the watchdog is set to 14 s"
+            vm,
+            _says(vm, "stat -c %U /media/hipbar /etc/hipbar") == "root\nroot",
+            "the settings are root's",
+        )
+        _held(vm, _says(vm, "systemctl is-system-running --wait") == "running", "no unit has failed")
+        _held(
+            vm,
+            _says(vm, "systemctl show -p RuntimeWatchdogUSec --value") == "14s",
+            "the watchdog is set to 14 s",
         )
         refused = vm.run("hipbar setup --yes", check=False)
-        _held(refused.code == 8 and "read-only" in refused.err, "setup refuses what would be forgotten")
+        _held(vm, refused.code == 8 and "read-only" in refused.err, "setup refuses what would be forgotten")
         vm.run("sed -i 's/leds = 32/leds = 40/' /etc/hipbar/hipbar.toml; sync", timeout_s=60)
         vm.run("echo after > /var/lib/hipbar/after; sync", timeout_s=60)
         vm.run(_LITTER, timeout_s=120)
@@ -187,30 +235,41 @@ def _litter(bench: Bench) -> None:
 
 def _look_again(bench: Bench, digest: str) -> float:
     with bench.on("read-only, after the cut") as (vm, ready_s):
-        _held(bench.root_digest() == digest, "the root disk is the same to the last bit")
+        _held(None, bench.root_digest() == digest, "the root disk is the same to the last bit")
         gone = _says(
             vm, "ls -d /etc/canary /usr/bin/canary /canary /var/tmp/litter 2>/dev/null; id canary 2>/dev/null"
         )
-        _held(gone == "", "what was written to the system is gone")
-        _held(_says(vm, "ls /usr/share/common-licenses/GPL") != "", "what was deleted is back")
-        _held(_says(vm, "grep -c 'leds = 40' /etc/hipbar/hipbar.toml") == "1", "the new settings are there")
-        _held(_says(vm, "cat /var/lib/hipbar/after") == "after", "so is the new record")
-        _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs")
+        _held(vm, gone == "", "what was written to the system is gone")
+        _held(vm, _says(vm, "ls /usr/share/common-licenses/GPL") != "", "what was deleted is back")
+        _held(
+            vm,
+            _says(vm, "grep -c 'leds = 40' /etc/hipbar/hipbar.toml") == "1",
+            "the new settings are there",
+        )
+        _held(vm, _says(vm, "cat /var/lib/hipbar/after") == "after", "so is the new record")
+        _held(vm, _says(vm, "systemctl is-active hipbar") == "active", "the station runs")
     return ready_s
 
 
 def _without_data(bench: Bench, digest: str) -> float:
     with bench.on("read-only, without its data disk", data=False) as (vm, ready_s):
-        _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs without its data disk")
         _held(
-            _says(vm, "ls /var/lib/hipbar").startswith("NOT-ON-THE-DATA-PARTITION"), "and it can be seen why"
+            vm,
+            _says(vm, "systemctl is-active hipbar") == "active",
+            "the station runs without its data disk",
         )
         _held(
+            vm,
+            _says(vm, "ls /var/lib/hipbar").startswith("NOT-ON-THE-DATA-PARTITION"),
+            "and it can be seen why",
+        )
+        _held(
+            vm,
             _says(vm, "grep -c 'leds = 32' /etc/hipbar/hipbar.toml") == "1",
             "its settings are those of before",
         )
         _off(vm)
-    _held(bench.root_digest() == digest, "the root disk is the same to the last bit")
+    _held(None, bench.root_digest() == digest, "the root disk is the same to the last bit")
     return ready_s
 
 
@@ -219,14 +278,14 @@ def _switch_off(bench: Bench) -> None:
         print(vm.run("hipbar setup --read-only off --yes", timeout_s=120).out, flush=True)
         _off(vm)
     with bench.on("writable again") as (vm, _):
-        _held(_says(vm, "findmnt -no FSTYPE /") == "ext4", "the root is writable again")
-        _held(_says(vm, "cat /var/lib/hipbar/after") == "after", "recordings stay on the data disk")
-        _held(_says(vm, "systemctl is-active hipbar") == "active", "the station runs")
+        _held(vm, _says(vm, "findmnt -no FSTYPE /") == "ext4", "the root is writable again")
+        _held(vm, _says(vm, "cat /var/lib/hipbar/after") == "after", "recordings stay on the data disk")
+        _held(vm, _says(vm, "systemctl is-active hipbar") == "active", "the station runs")
         undone = vm.run("hipbar setup --undo --yes", timeout_s=120).out
-        _held("files changed" in undone, "setup is undone")
-        _held(_PASSWORDS_OFF not in _says(vm, "sshd -T"), "and the SSH server is as before")
+        _held(vm, "files changed" in undone, "setup is undone")
+        _held(vm, _PASSWORDS_OFF not in _says(vm, "sshd -T"), "and the SSH server is as before")
         again = vm.run(f"hipbar setup --read-only on --data {DATA} --yes", timeout_s=120).out
-        _held("keep what is on /dev/vdb" in again, "and can be protected again, with the same data")
+        _held(vm, "keep what is on /dev/vdb" in again, "and can be protected again, with the same data")
 
 
 def main() -> int:
@@ -237,7 +296,7 @@ def main() -> int:
         digest = bench.root_digest()
         _litter(bench)
         with_s = _look_again(bench, digest)
-        _held(bench.root_digest() == digest, "the root disk is the same after that cut too")
+        _held(None, bench.root_digest() == digest, "the root disk is the same after that cut too")
         without_s = _without_data(bench, digest)
         print(f"ready after {with_s:.1f} s; without the data disk after {without_s:.1f} s")
         _switch_off(bench)
