@@ -12,7 +12,6 @@ import json
 import random
 import re
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -108,7 +107,7 @@ def kill_often(one: Station, count: int, seed: int = 1) -> Kills:
         left.append(f"process 1 has grown from {before.memory_mb:.1f} to {after.memory_mb:.1f} MB")
     if after.descriptors - before.descriptors > _GROWTH_FDS:
         left.append(f"process 1 has {after.descriptors} open files, {before.descriptors} before")
-    return Kills(tuple(kills), (*left, *_too_many_crashes(one)))
+    return Kills(tuple(kills), (*left, *_too_many_crashes(one), *_damaged(one)))
 
 
 def manager(one: Station) -> Manager:
@@ -137,6 +136,12 @@ def _too_many_crashes(one: Station) -> list[str]:
     return told + [f"a crash report of {size:,} bytes" for size in sizes if size > _CRASH_BYTES]
 
 
+def _damaged(one: Station) -> list[str]:
+    """Recordings that a kill has spoilt; one that is cut off is none."""
+    rows = json.loads(one.box.run("hipbar recordings --json").out)["recordings"]
+    return [f"recording {row['file']}: {row['damage']}" for row in rows if row["damage"]]
+
+
 def main(words: list[str]) -> int:
     """A hundred kills, or as many as the words say; their distribution is printed and kept."""
     from tests.station.package import deb
@@ -151,7 +156,3 @@ def main(words: list[str]) -> int:
     (reports / "kills.txt").write_text(done.as_text() + "\n")
     print(done.as_text())
     return 1 if done.left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
