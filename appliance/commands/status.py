@@ -252,7 +252,8 @@ def _machine(status: Status) -> Iterator[str]:
 
 def _of_unit(unit: Unit | None) -> Iterator[tuple[str, str]]:
     if unit:
-        anew = f", started anew {unit.restarts:,} times" if unit.restarts else ""
+        often = "once" if unit.restarts == 1 else f"{unit.restarts:,} times"
+        anew = f", started anew {often}" if unit.restarts else ""
         yield "service", f"{unit.active} ({unit.sub}){anew}"
 
 

@@ -48,7 +48,8 @@ _ROWS_AT = _TEXT_AT + _TEXT
 _MOST_ROWS = 8192
 _MOST_WORDS = 400
 _SEAL = struct.Struct("<IIQ")  # length, CRC-32, number
-_FRONT, _BACK, _CRC = struct.Struct("<qd"), struct.Struct("<dQI"), struct.Struct("<I")
+_CRC = struct.Struct("<I")
+_pack, _pack_crc = struct.Struct("<qd64s32sdQI").pack, _CRC.pack  # a `ROW` but for its last field, and that
 _ROW = ROW.itemsize
 _log = logging.getLogger("hipbar.station")
 
@@ -116,17 +117,11 @@ class Flight:
         if ring is None:
             return
         count, marks = self._count, update.keypoints
-        row = b"".join(
-            (
-                _FRONT.pack(update.seq, update.t_s),
-                marks.xy_px.tobytes(),
-                marks.score.tobytes(),
-                _BACK.pack(lit_s, count, update.shown),
-            )
-        )
+        seen, scores = marks.xy_px.tobytes(), marks.score.tobytes()
+        row = _pack(update.seq, update.t_s, seen, scores, lit_s, count, update.shown)
         at = _ROWS_AT + count % self._rows * _ROW
         try:
-            ring[at : at + _ROW] = row + _CRC.pack(zlib.crc32(row))
+            ring[at : at + _ROW] = row + _pack_crc(zlib.crc32(row))
         except (ValueError, IndexError) as error:
             self._give_up(str(error))
         self._count = count + 1
@@ -223,7 +218,8 @@ def _new(path: Path, size: int) -> mmap.mmap:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.posix_fallocate(fd, 0, size)
-        return mmap.mmap(fd, size)  # keeps the lock: it holds the file open
+        populated = mmap.MAP_SHARED | mmap.MAP_POPULATE  # no page is missing later, in the loop
+        return mmap.mmap(fd, size, flags=populated)  # keeps the lock: it holds the file open
     except OSError:
         path.unlink(missing_ok=True)
         raise
