@@ -62,9 +62,10 @@ def _list(folder: Path, as_json: bool) -> None:
     """All reports, newest first."""
     import msgspec
 
+    from appliance.commands.status import may_look
     from appliance.errors import HipbarError
 
-    if folder.exists() and not _readable(folder):
+    if not may_look(folder):
         raise HipbarError(f"{folder}: this user may not look", fix="`sudo hipbar crash`")
     rows = list(_rows(folder))
     if as_json:
@@ -74,12 +75,6 @@ def _list(folder: Path, as_json: bool) -> None:
     for row in () if as_json else rows:
         others = f" (and {row['others']} more before it)" if row["others"] else ""
         click.echo(f"{row['file']}  {row['when']}  {row['why']}{others}")
-
-
-def _readable(folder: Path) -> bool:
-    import os
-
-    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:

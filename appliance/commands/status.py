@@ -267,17 +267,19 @@ def _of_crashes(crashes: Reports) -> Iterator[tuple[str, str]]:
         yield "crashes", "none"
 
 
+def may_look(folder: Path) -> bool:
+    """Whether this user may read a folder, or would see that there is none."""
+    try:
+        return not folder.exists() or os.access(folder, os.R_OK | os.X_OK)
+    except OSError:  # a folder above it is closed
+        return False
+
+
 def _reports(folder: Path) -> Reports:
     from appliance.errors import SourceError
     from appliance.station.crash import crashes, read_crash
 
-    try:
-        found = folder.exists()
-    except OSError:  # a folder above it is not for this user
-        return Reports(readable=False)
-    if not found:
-        return Reports()
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if not may_look(folder):
         return Reports(readable=False)
     names = crashes(folder)
     try:

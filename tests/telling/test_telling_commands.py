@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -238,20 +239,26 @@ def test_what_systemctl_prints_is_understood():
     assert unit_of("ActiveState=active\n") == Unit("", "active", "", None, "", "")
 
 
-def test_another_user_s_closed_folder_is_told_and_no_error(tmp_path: Path):
-    folder = tmp_path / crash.FOLDER
-    folder.mkdir(mode=0)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
-    root = os.getuid() == 0
-    if root:
-        os.setresuid(65534, 65534, 0)  # root itself may look everywhere
-    try:
-        assert _reports(folder) == Reports(readable=False)
-        assert _reports(folder / "deeper") == Reports(readable=False)
-    finally:
+def test_another_user_s_closed_folder_is_told_and_no_error(hipbar, monkeypatch: pytest.MonkeyPatch):
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        folder = Path(above) / crash.FOLDER
+        folder.mkdir(mode=0)
+        root = os.getuid() == 0
         if root:
-            os.setresuid(0, 0, 0)
+            os.setresuid(65534, 65534, 0)  # root itself may look everywhere
+        try:
+            assert _reports(folder) == Reports(readable=False)
+            assert _reports(folder / "deeper") == Reports(readable=False)
+            for state in (above, str(folder)):
+                monkeypatch.setenv("HIPBAR_STATE", state)
+                said = hipbar("crash")
+                assert said.code == 1
+                assert "sudo hipbar crash" in said.err
+        finally:
+            if root:
+                os.setresuid(0, 0, 0)
+            folder.chmod(0o700)
 
 
 def test_reports_are_listed_newest_first_with_those_that_are_damaged(hipbar, flown, tmp_path: Path):
