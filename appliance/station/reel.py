@@ -1,7 +1,7 @@
 """One recording being written: each second of keypoints is on the disk when `add` returns, or it has failed.
 
 The file is filled with zeros half a minute ahead. So a second is one page written in place and one flush, without the
-file system's journal: 40 MB an hour reach an ext4 disk where appending writes 140 (docs/recordings.md). Whoever writes
+file system's journal: 45 MB an hour reach an ext4 disk where appending writes 140 (docs/recordings.md). Whoever writes
 a recording holds a lock on it. Refuses, with `OutputError`, what can't be written; the file then ends after the last
 second that was acknowledged.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -55,16 +56,37 @@ def full_disk(folder: Path, kb: int) -> Iterator[tuple[Path, Callable[[], Path]]
 
 
 @contextlib.contextmanager
-def ext4_disk(folder: Path, mb: int) -> Iterator[Path]:
+def frozen(disk: Path) -> Iterator[None]:
+    """Within, whoever writes to that file system waits, as with a card that hangs."""
+    subprocess.run(["fsfreeze", "--freeze", str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", str(disk)], check=True)
+
+
+@contextlib.contextmanager
+def failing_disk(folder: Path, mb: int) -> Iterator[tuple[Path, Callable[[], Path]]]:
+    """A small ext4, and what makes it fail from then on: its image has no more room to grow, so the kernel gets EIO."""
+    with full_disk(folder.with_suffix(".card"), kb=1000 * mb) as (card, fill):
+        with ext4_disk(folder, mb, card / "card.img") as disk:
+            yield disk, fill
+        (card / "filler").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def ext4_disk(folder: Path, mb: int, image: Path | None = None) -> Iterator[Path]:
     """A small ext4 as on a station's card, in a file behind a loop device; without the rights it is skipped."""
     folder.mkdir()
-    image = folder.with_suffix(".img")
+    image = image or folder.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(mb * 1_000_000)
-    make = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], capture_output=True, check=False).returncode
+    if os.geteuid() != 0 or not all(shutil.which(tool) for tool in ("mkfs.ext4", "fsfreeze", "mount")):
+        pytest.skip("an ext4 of its own needs root, e2fsprogs and util-linux")
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
     words = ["mount", "-o", "loop,noatime", str(image), str(folder)]
-    if os.geteuid() != 0 or make or subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("mounting an ext4 image needs root and a loop device")
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("mounting an ext4 image needs a loop device")
     try:
         yield folder
     finally:

@@ -14,7 +14,7 @@ from appliance.station.archive import Archive
 from appliance.station.pages import PAGE, Ending
 from appliance.station.recording import Recording
 from appliance.station.shelf import being_written, recordings, survey
-from tests.keeping.disks import ext4_disk, file_limit, full_disk, small_disk
+from tests.keeping.disks import ext4_disk, failing_disk, file_limit, full_disk, small_disk
 from tests.keeping.made import BOOT, HEADER, RATE, chunk, frames_of, names, stamp, track
 
 
@@ -291,6 +291,23 @@ def test_a_card_that_turns_read_only_in_the_middle_is_told(tmp_path: Path) -> No
         assert "Read-only" in kept.kept.trouble
         assert kept.kept.dropped == 4 * RATE
         assert len(frames_of(only(disk / "r"))) == RATE
+        kept.close()
+
+
+def test_a_card_that_fails_is_told_and_what_was_kept_stays_readable(tmp_path: Path) -> None:
+    with failing_disk(tmp_path / "disk", mb=40) as (disk, fail):
+        kept = archive(disk / "r")
+        for second in range(20):
+            kept.keep(chunk(second))
+        fail()
+        for second in range(20, 120):
+            kept.keep(chunk(second))
+        assert not kept.kept.on
+        assert kept.kept.trouble
+        assert "Input/output error" in kept.kept.trouble or "Read-only" in kept.kept.trouble
+        assert kept.kept.frames + kept.kept.dropped == 120 * RATE
+        got = frames_of(only(disk / "r"))[: kept.kept.frames]
+        assert got.tobytes() == np.concatenate([track(s) for s in range(120)])[: len(got)].tobytes()
         kept.close()
 
 

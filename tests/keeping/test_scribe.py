@@ -17,6 +17,7 @@ from appliance.station.archive import Archive
 from appliance.station.books import Chunk
 from appliance.station.scribe import Scribe
 from appliance.station.shelf import recordings
+from tests.keeping.disks import ext4_disk, frozen
 from tests.keeping.made import HEADER, RATE, chunk, frames_of, stamp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +159,35 @@ def test_an_archive_behind_a_scribe_keeps_every_frame(tmp_path: Path) -> None:
     assert archive.kept.frames == 50 * RATE
     got = np.concatenate([frames_of(path) for path in recordings(tmp_path / "r")])
     assert got["seq"].tolist() == list(range(50 * RATE))
+
+
+def test_a_card_that_really_hangs_stops_nobody_and_is_gone_on_with(tmp_path: Path) -> None:
+    with ext4_disk(tmp_path / "disk", mb=40) as disk:
+        archive = Archive(disk / "r", HEADER, limit_mb=100, reserve_mb=0, stamp=stamp)
+        scribe = Scribe((archive,), backlog=5)
+        with frozen(disk):
+            for second in range(30):
+                scribe.keep(chunk(second))
+            assert scribe.dropped in (24 * RATE, 25 * RATE)
+            assert scribe.trouble
+            assert not archive.kept.on
+        scribe.close()
+        assert archive.kept.frames + scribe.dropped == 30 * RATE
+        assert archive.kept.trouble is None
+
+
+def test_the_end_comes_although_a_card_really_hangs(tmp_path: Path) -> None:
+    with ext4_disk(tmp_path / "disk", mb=40) as disk:
+        archive = Archive(disk / "r", HEADER, limit_mb=100, reserve_mb=0, stamp=stamp)
+        scribe = Scribe((archive,), end_s=0.1)
+        with frozen(disk):
+            for second in range(5):
+                scribe.keep(chunk(second))
+            scribe.close()
+            assert not archive.kept.on
+        hipbar_scribe = next((t for t in threading.enumerate() if t.name == "hipbar-scribe"), None)
+        if hipbar_scribe:
+            hipbar_scribe.join(LONG_S)
 
 
 def test_a_process_ends_although_its_card_still_hangs() -> None:
