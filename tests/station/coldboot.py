@@ -29,10 +29,11 @@ from tests.station.installed import BOOT_S, READY, Station
 from tests.station.vm import Vm
 
 WATCHDOG = ("-device", "i6300esb", "-action", "watchdog=reset")
-PYTHON = "/usr/lib/hipbar/bin/python"
+PYTHON = "/usr/lib/hipbar/bin/python3"
 RECORDINGS = "/var/lib/hipbar/recordings"
 _RUNNING_S = 20.0
 """A recorded runner has taken a step in every direction by then, on the slowest of machines."""
+_GUEST = Path(__file__).with_name("guest")
 _FREEZE = "python3 /opt/bench/freeze.py"
 _UPTIME = re.compile(re.escape(READY) + r" after ([\d.]+) s")
 Evidence = dict[str, Any]
@@ -80,8 +81,15 @@ def booted(vm: Vm, *, times: int = 1, since_s: float | None = None) -> Boot:
     )
 
 
+def equip(vm: Vm) -> None:
+    """With the programs of the bench that run in it."""
+    vm.put(_GUEST, "/opt")
+    vm.run("cp /opt/guest/*.py /opt/bench")
+
+
 def packaged(vm: Vm, *words: str) -> Evidence:
     """What `guest/packaged.py` has to say."""
+    equip(vm)
     done = vm.run(f"{PYTHON} /opt/bench/packaged.py {' '.join(words)}", timeout_s=300)
     evidence: Evidence = json.loads(done.out)
     return evidence
@@ -122,6 +130,8 @@ def machine(station: Station) -> Iterator[Vm]:
 
 def frozen(vm: Vm) -> tuple[float, float]:
     """systemd is frozen: how long until the watchdog fires, and when that was, on this computer's clock."""
+    with vm.reached():
+        equip(vm)
     with vm.listening() as heard, vm.reached():
         vm.run(
             f"nohup {_FREEZE} >/run/frozen 2>&1 </dev/null & until [ -s /run/frozen ]; do sleep 0.01; done"

@@ -27,8 +27,8 @@ from tests.station.vm import Build, Vm
 READY = "bench: hipbar is ready"
 WIDTH_PX, HEIGHT_PX, RATE_HZ = 240, 320, 60
 BOOT_S = 300.0
-_GUEST = Path(__file__).with_name("guest")
-_FILM = "opt/bench/runner.film"
+_PLAYER = Path(__file__).with_name("guest") / "film.py"
+_FILM = Path("opt/bench/runner.film")
 _DISK_BYTES = 4 << 30
 _FILES = {
     "etc/hipbar/hipbar.toml": f"""\
@@ -123,7 +123,7 @@ def fresh() -> Station:
         for name in ("brought", "upper", "work", "merged"):
             shutil.rmtree(folder / name)
 
-    key = key_of(system.name, Path(__file__), package.read_bytes(), *modules, _GUEST)
+    key = key_of(system.name, Path(__file__), package.read_bytes(), *modules, _PLAYER)
     made = layer("installed", key, make)
     return Station(system, made / "disk.ext4", made / "initrd.img")
 
@@ -171,6 +171,7 @@ def _bring(folder: Path, modules: list[Path], package: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    shutil.copytree(_GUEST, folder / "opt/bench", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / _FILM).parent.mkdir()
+    shutil.copy(_PLAYER, folder / _FILM.parent)
     film.shoot(folder / _FILM, width_px=WIDTH_PX, height_px=HEIGHT_PX, rate_hz=RATE_HZ, seconds=20.0)
     shutil.copy(package, folder / "hipbar.deb")
