@@ -1,15 +1,17 @@
 """What a service has to tell systemd becomes datagrams on its socket: ready, alive, status, stopping (sd_notify(3)).
 
 Paths and abstract names ("@...") are understood. Times in seconds. Without `NOTIFY_SOCKET` nothing is sent and nothing
-fails; a manager that does not listen is not waited for, so a call takes microseconds whatever happens.
+fails; a manager that does not listen is not waited for, so a call takes microseconds whatever happens. "Ready" is said
+once only, so where it does not get through it goes ahead of what is said next.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Mapping
+
+_LONGEST = 1000  # characters of a status: a datagram that is too long is not sent at all
 
 
 class Notifier:
@@ -22,6 +24,7 @@ class Notifier:
         self.watchdog_s = _watchdog_s(environ)
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self._socket: socket.socket | None = None
+        self._owed = False
         if self._address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
             self._socket.setblocking(False)
@@ -33,7 +36,7 @@ class Notifier:
 
     def ready(self, status: str = "") -> None:
         """The station has started."""
-        self._send("READY=1", status)
+        self._owed = not self._send("READY=1", status)
 
     def alive(self) -> None:
         """Frames and light go on: say so at least twice in `watchdog_s`."""
@@ -57,12 +60,17 @@ class Notifier:
         if line:
             line.close()
 
-    def _send(self, state: str, status: str = "") -> None:
-        told = "STATUS=" + " ".join(status.split()) if status else ""
-        text = "\n".join(part for part in (state, told) if part)
+    def _send(self, state: str, status: str = "") -> bool:
+        """Whether it is with the manager, or there is none."""
+        told = "STATUS=" + " ".join(status.split())[:_LONGEST] if status else ""
+        text = "\n".join(part for part in ("READY=1" if self._owed else "", state, told) if part)
         if self._socket and text:
-            with contextlib.suppress(OSError):
+            try:
                 self._socket.sendto(text.encode(errors="replace"), self._address)
+            except OSError:
+                return False
+            self._owed = False
+        return True
 
 
 def _address(named: str) -> str:

@@ -49,7 +49,7 @@ _NAP_S = 0.25
     show_default=True,
     help="Settings file (TOML).",
 )
-def command(config: Path) -> None:
+def command(config: Path) -> int:
     """Run the station as a service: what systemd starts at power-up.
 
     Like `run`, but it never gives up by itself: it says by light what is missing and waits for it, records while marks
@@ -61,6 +61,7 @@ def command(config: Path) -> None:
       sudo systemctl restart hipbar
       HIPBAR_RUNTIME=/tmp/run HIPBAR_STATE=/tmp/state hipbar serve --config station.toml
     """
+    from appliance.errors import HipbarError
     from hw.notify import Notifier
 
     stop = Stop(None)
@@ -68,8 +69,14 @@ def command(config: Path) -> None:
     with journal(), stop.listening(), contextlib.closing(notifier):
         try:
             _Start(config, stop, notifier).run()
+        except (
+            HipbarError
+        ) as error:  # told here, because a journal that hangs must not keep the process from ending
+            _log.error("%s; %s", error, error.fix)
+            return error.exit_code
         finally:
             notifier.stopping()
+    return 0
 
 
 class _Start:

@@ -4,6 +4,7 @@ The trees are written from documentation (Raspberry Pi's on `vcgencmd get_thrott
 /proc, /sys/class/thermal, hwmon and watchdog); no Pi was at hand. This process and machine are read too.
 """
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -305,3 +306,26 @@ def test_how_long_systemd_lets_this_process_be_silent(environ, watchdog_s):
 def test_only_reading_is_done():
     text = (Path(__file__).resolve().parents[2] / "hw/board.py").read_text(encoding="utf-8")
     assert not [word for word in ("sched_set", "mlock", "write_", "setrlimit") if word in text]
+
+
+def test_ready_is_said_later_when_systemd_had_no_room_for_it(tmp_path):
+    with _listening(str(tmp_path / "busy")) as inbox:
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "busy")})
+        for _ in range(1000):
+            notifier.alive()  # more than a queue takes
+        notifier.ready("measuring")
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                inbox.recv(4096)
+        notifier.alive()
+        notifier.alive()
+        assert [inbox.recv(4096) for _ in range(2)] == [b"READY=1\nWATCHDOG=1", b"WATCHDOG=1"]
+        notifier.close()
+
+
+def test_a_status_is_cut_to_what_a_datagram_takes(tmp_path):
+    with _listening(str(tmp_path / "notify")) as inbox:
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        notifier.extend(30.0, "fault: " + "x" * 1_000_000)
+        assert inbox.recv(4096).startswith(b"EXTEND_TIMEOUT_USEC=30000000\nSTATUS=fault: x")
+        notifier.close()
