@@ -1,6 +1,6 @@
 """Times that tests have measured become a table: Markdown for people, JSON for programs, in the cache's `reports`.
 
-Times come in seconds and are written in the unit that their column's name ends with.
+Times come in seconds; those whose name ends with _ms are written as milliseconds.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from tests.station.layers import cache
 
 
 class Table:
-    """Rows in the order in which they were added; the columns are those that some row has."""
+    """Rows in the order in which they were added, each with its figures by name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._rows: dict[str, dict[str, float]] = {}
 
     def add(self, what: str, **figures: float) -> None:
-        """A row: seconds, or for a name in ..._ms what is written as milliseconds."""
+        """A row, with its figures by name."""
         self._rows[what] = {
             name: round(1e3 * value) if name.endswith("_ms") else round(value, 1)
             for name, value in figures.items()
@@ -34,10 +34,15 @@ class Table:
 
     def as_markdown(self) -> str:
         """The table as people read it."""
-        columns = list(dict.fromkeys(name for row in self._rows.values() for name in row))
-        heads = ["", *(name.replace("_ms", ", ms").replace("_", " ") for name in columns)]
-        lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-        for what, row in self._rows.items():
-            cells = [f"{row[name]:,}" if name in row else "" for name in columns]
-            lines.append(f"| {' | '.join([what, *cells])} |")
-        return "\n".join(lines) + "\n"
+        rows = [
+            f"| {what} | {', '.join(map(_cell, row, row.values()))} |" for what, row in self._rows.items()
+        ]
+        return "\n".join(["| | |", "|---|---|", *rows]) + "\n"
+
+
+def _cell(name: str, value: float) -> str:
+    """A figure with its name and unit."""
+    if name == "seconds":
+        return f"{value:,} s"
+    words = name.removesuffix("_ms").replace("_", " ")
+    return f"{words} {value:,} ms" if name.endswith("_ms") else f"{words} {value:,}"
