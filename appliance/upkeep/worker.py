@@ -13,6 +13,7 @@ import fcntl
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -77,6 +78,11 @@ class Service:
         if self._systemd:
             subprocess.run(["systemctl", "--no-block", "restart", SERVICE], check=False)
 
+    def stop(self) -> None:
+        """Ends it, or takes back that it is to be started; does not wait for it."""
+        if self._systemd:
+            subprocess.run(["systemctl", "--no-block", "stop", SERVICE], check=False)
+
     def _unit(self) -> dict[str, str]:
         """What systemd says of it."""
         if not self._systemd:
@@ -116,6 +122,8 @@ class Worker:
                 raise
             update = update.after(False, str(busy))
             self._ledger.write(update)
+        if update.stage == Stage.STUCK:
+            self._service.restart()  # whatever is there: it may have a light to show
         print("\n".join(ending(update)), flush=True)
         return update
 
@@ -207,12 +215,13 @@ def main(words: Sequence[str]) -> int:
     """Finishes the update that is written down under a root (the first word, or else /); not 0 = to be tried again."""
     ledger = Ledger(Path(words[0]) if words else Path("/"))
     with only_one(ledger) as alone:
-        if not alone:
-            print("an update is being carried out already")
-            return 0
         try:
-            if (update := ledger.under_way()) is not None:
-                Worker(ledger).finish(update)
+            update = ledger.under_way() if alone else None
+            _guard(ledger, update)
+            if update is None:
+                print("no update to carry out" if alone else "an update is being carried out already")
+                return 0
+            Worker(ledger).finish(update)
         except HipbarError as error:
             print(f"{error}; {error.fix}", flush=True)
             return error.exit_code
@@ -229,6 +238,23 @@ def only_one(ledger: Ledger) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def _guard(ledger: Ledger, update: Update | None, wait_s: float = 60.0) -> None:
+    """At a start, ahead of the service: one that is to be taken back stays down. Then systemd may go on (sd_notify(3)).
+
+    Waits until dpkg has what it needs for its work.
+    """
+    if not (path := os.environ.get("NOTIFY_SOCKET")):
+        return
+    if update and update.begun().stage == Stage.BACK:
+        Service(ledger.root).stop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(b"READY=1", "\0" + path[1:] if path[0] == "@" else path)
+    until_s = time.monotonic() + wait_s
+    words = ["systemctl", "is-active", "--quiet", "sysinit.target"]
+    while update and subprocess.run(words, check=False).returncode and time.monotonic() < until_s:
+        time.sleep(0.1)
 
 
 def _process(pid: str) -> str:
