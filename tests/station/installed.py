@@ -171,7 +171,7 @@ def _bring(folder: Path, modules: list[Path], package: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / _FILM).parent.mkdir()
+    (folder / _FILM).parent.mkdir(parents=True)
     shutil.copy(_PLAYER, folder / _FILM.parent)
     film.shoot(folder / _FILM, width_px=WIDTH_PX, height_px=HEIGHT_PX, rate_hz=RATE_HZ, seconds=20.0)
     shutil.copy(package, folder / "hipbar.deb")
