@@ -51,6 +51,7 @@ class Boot(NamedTuple):
     login_s: float
     lights: tuple[str, ...]
     settled_s: float
+    read_mb: float
 
     @property
     def ours_s(self) -> float:
@@ -78,6 +79,7 @@ def booted(vm: Vm, *, times: int = 1, since_s: float | None = None) -> Boot:
         login_s=min(seen["logins"]),
         lights=tuple(look[0] for look in looks),
         settled_s=seen["manager"]["FinishTimestampMonotonic"],
+        read_mb=seen["read_bytes"] / 1e6,
     )
 
 

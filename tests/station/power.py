@@ -59,7 +59,10 @@ def boots() -> Rows:
         ("power to first light", [boot.kernel_s + boot.light_s for boot in seen]),
         ("power to the first step", [boot.kernel_s + (boot.step_s or float("nan")) for boot in seen]),
     ]
-    lights = [("the bar showed", " | ".join(", ".join(boot.lights) for boot in seen))]
+    lights = [
+        ("the bar showed", " | ".join(", ".join(dict.fromkeys(boot.lights)) for boot in seen)),
+        ("read from the disk by hipbar", " / ".join(f"{boot.read_mb:.0f} MB" for boot in seen)),
+    ]
     return [
         (name, " / ".join(f"{time_s:.1f} s" for time_s in sorted(times_s))) for name, times_s in rows
     ] + lights

@@ -41,6 +41,7 @@ def boot() -> Evidence:
         "looks": looks.seen,
         "manager": _times(_MANAGER),
         "service": _times(_SERVICE, UNIT),
+        "read_bytes": _read_bytes(),
         "said": _said(0.0),
         "logins": _logins(),
     }
@@ -86,6 +87,13 @@ def _times(names: tuple[str, ...], *unit: str) -> dict[str, float]:
     words = ["systemctl", "show", "--property", ",".join(names), *unit]
     shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     return {name: int(value) / 1e6 for name, value in (line.split("=", 1) for line in shown.splitlines())}
+
+
+def _read_bytes() -> int:
+    """What the service has had from the disk so far: nothing of it was in memory when the power came."""
+    pid, _ = service.standing(UNIT)
+    words = dict(line.split(": ") for line in Path("/proc", str(pid), "io").read_text().splitlines())
+    return int(words["read_bytes"])
 
 
 def _said(since_s: float) -> list[tuple[float, str]]:
