@@ -236,7 +236,11 @@ class Watch:
         if self.restarts > self.limits.restarts:
             return f"the service was started {self.restarts} times and ended each time"
         condition = self.last.condition if self.last else "not seen"
-        times = f", started {self.restarts} times" if self.restarts else ""
+        times = (
+            f", started anew {self.restarts} {'time' if self.restarts == 1 else 'times'}"
+            if self.restarts
+            else ""
+        )
         if self.last and self.last.old:
             return "the service of the version before is still running"
         return f"the service is not well after {self.limits.within_s:.0f} s: {condition}{times}"

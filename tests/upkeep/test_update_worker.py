@@ -33,7 +33,7 @@ from appliance.upkeep.worker import Worker, bundle
 pytestmark = [debian, pytest.mark.skipif(os.geteuid() != 0, reason="dpkg installs packages for root only")]
 
 _MEMORY = Path("/dev/shm")
-QUICK = Limits(within_s=0.6, steady_s=0.2)
+QUICK = Limits(within_s=1.0, steady_s=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_when_the_one_before_is_not_well_either_that_is_told(station: Station) -
     station.states.update({"1.1": "fault", "1.0": "warming up"})
     over = station.finish(order)
     assert over.stage == Stage.UNWELL
-    assert over.why.endswith("fault")
+    assert "fault" in over.why
     assert station.version == "1.0"
 
 
