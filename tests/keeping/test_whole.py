@@ -92,7 +92,7 @@ def test_a_place_that_can_not_be_is_refused_with_a_remedy(tmp_path: Path, place:
 
 
 def test_a_device_is_not_replaced_by_a_file() -> None:
-    with pytest.raises(OutputError, match="no ordinary file|Permission denied"):
+    with pytest.raises(OutputError, match=r"no ordinary file|Permission denied"):
         write_whole(Path("/dev/null"), b"new")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
