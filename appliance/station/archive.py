@@ -120,16 +120,14 @@ class Archive:
         """At the start, before each recording, and again and again in trouble: can anything be kept?"""
         if self._try_s == float("-inf") or (self.kept.trouble and now_s >= self._try_s):
             self._try_s = now_s + AGAIN_S
-            self._shelf.prepare()
-            self._shelf.check(_BEGIN_MB)
+            self._shelf.prepare(_BEGIN_MB)
             if self.kept.trouble:
                 _log.info("recordings can be kept again")
             self._tell(trouble=None)
 
     def _begin(self, now_s: float) -> None:
         """A new file, with the seconds before this one."""
-        self._shelf.prepare()
-        self._shelf.check(_BEGIN_MB)
+        self._shelf.prepare(_BEGIN_MB)
         note = self._stamp()
         header = msgspec.structs.replace(
             self._header,

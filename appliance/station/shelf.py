@@ -75,8 +75,8 @@ class Shelf:
                 fix="make room on that disk, or set service.reserve_mb lower",
             )
 
-    def prepare(self) -> None:
-        """Makes the folder, finishes what a cut left, and makes room; refuses as `check` does."""
+    def prepare(self, more_mb: float = 0.0) -> None:
+        """Makes the folder, finishes what a cut left, and makes room for so much; refuses as `check` does."""
         try:
             if not self.folder.is_dir():
                 self.folder.mkdir(mode=0o750)
@@ -86,22 +86,37 @@ class Shelf:
                     OSError
                 ):  # an old file that can't be mended keeps no new one from being made
                     mend(path)
-            self.prune()
+            self.prune(more_mb=more_mb)
         except OSError as error:
             raise output_error(self.folder, error) from None
+        self.check(more_mb)
 
-    def prune(self, writing: Path | None = None) -> None:
-        """Takes the oldest recordings away until all together, with the one being written, are within the limit."""
+    def prune(self, writing: Path | None = None, more_mb: float = 0.0) -> None:
+        """Takes the oldest recordings away until all together, with the one being written, are within the limit.
+
+        For the reserve's sake they go too, but never the newest tenth of the limit: what else fills a disk must not
+        cost all recordings.
+        """
         files = [path for path in recordings(self.folder) if path != writing]
         sizes = [_size(path) for path in files]
         total = sum(sizes) + (_size(writing) if writing else 0)
         left, gone = len(files), 0
-        while gone < len(files) and (total > self._limit or left - gone >= MOST_FILES):
+        lacking = self._reserve + more_mb * MB - self._free_bytes()
+        while gone < len(files) and (
+            total > self._limit
+            or left - gone >= MOST_FILES
+            or (lacking > 0 and total - sizes[gone] >= self._limit // 10)
+        ):
             files[gone].unlink(missing_ok=True)
             total -= sizes[gone]
+            lacking -= sizes[gone]
             gone += 1
         if gone:
             sync_folder(self.folder)
+
+    def _free_bytes(self) -> int:
+        disk = os.statvfs(self.folder)
+        return disk.f_bavail * disk.f_frsize
 
     def next_path(self, boot_id: str) -> Path:
         """A name after all that are there, and after all that this object gave out."""

@@ -202,6 +202,35 @@ def test_under_the_reserve_it_stops_with_words_and_begins_again_when_there_is_ro
         assert got + kept.kept.dropped == 80 * RATE
 
 
+def test_a_card_that_is_too_small_for_the_limit_keeps_the_newest_and_its_reserve(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kb=28_000) as disk:
+        kept = archive(disk / "r", limit_mb=20.0, reserve_mb=10.0)
+        for visit in range(12):
+            for second in range(visit * 1000, visit * 1000 + 120):
+                kept.keep(chunk(second))
+            kept.keep(chunk(visit * 1000 + 200, seen=False))
+        assert kept.kept.trouble is None
+        kept.close()
+        assert names(disk / "r")[-1][:10] == "rec-000012"
+        assert len(names(disk / "r")) < 12
+
+
+def test_what_else_fills_a_disk_never_costs_the_newest_recordings(tmp_path: Path) -> None:
+    with full_disk(tmp_path / "disk", kb=28_000) as (disk, fill):
+        kept = archive(disk / "r", limit_mb=20.0, reserve_mb=10.0)
+        for visit in range(6):
+            for second in range(visit * 1000, visit * 1000 + 120):
+                kept.keep(chunk(second))
+            kept.keep(chunk(visit * 1000 + 200, seen=False))
+        fill()
+        for second in range(9000, 9100):
+            kept.keep(chunk(second))
+        kept.close()
+        assert "MB free" in (kept.kept.trouble or "")
+        assert sum(path.stat().st_size for path in recordings(disk / "r")) >= 2_000_000
+        assert names(disk / "r")[-1][:10] >= "rec-000006"
+
+
 def test_a_disk_that_is_full_to_the_last_byte_is_survived(tmp_path: Path) -> None:
     with full_disk(tmp_path / "disk", kb=40_000) as (disk, fill):
         kept = archive(disk / "r")
