@@ -14,7 +14,7 @@ from wires import Transfer
 
 from appliance.config import Settings
 from appliance.feedback.patterns import pattern
-from appliance.records import Shown
+from appliance.records import Notice, Shown
 from hw.strip import apa102
 
 MEASURING, FAILED, DARK, TOWARDS = "measuring", "failed", "dark", "towards NO_DATA"
@@ -35,7 +35,7 @@ class Looks:
     """What the bar showed, one entry a change and one after every silence."""
 
     def __init__(self, settings: Settings) -> None:
-        self._names = {apa102.encode(pattern(shown, settings)): shown.name for shown in Shown}
+        self._names = {apa102.encode(pattern(shown, settings)): shown.name for shown in (*Shown, *Notice)}
         self._names[apa102.encode(np.zeros((settings.strip.leds, 3), np.uint8))] = DARK
         self._ends = pattern(Shown.NO_DATA, settings).any(axis=1)
         self._flags = settings.strip.leds * (0xE0 | apa102.LEVEL)
