@@ -55,7 +55,12 @@ def base(suite: str, pytestconfig: pytest.Config) -> Installed:
         pytest.skip(reason)
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        return installed(suite, deb(suite))
+        made = installed(suite, deb(suite))
+    with station(
+        made
+    ) as first:  # one that does not work at all is told once, not by every test after its patience
+        first.bar.await_first(0.0, watch.MEASURING)
+    return made
 
 
 @pytest.fixture(scope="module")
