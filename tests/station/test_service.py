@@ -201,6 +201,17 @@ def test_settings_misspelt_before_the_first_start_are_a_fault_on_the_bar(
         assert lit_s - started_s <= LIGHT_S, one.bar.story(started_s)
 
 
+def test_settings_spoilt_before_the_power_went_are_a_fault_on_the_bar_that_was_known(one: Station) -> None:
+    one.box.until(f"cmp -s {serving.CONFIG} /var/lib/hipbar/last-good.toml")
+    one.settle(WRONG["no TOML"][0])
+    off_s = time.monotonic()
+    one.box.reboot()
+    one.bar.await_first(off_s, watch.FAULT)
+    assert one.bar.first(off_s, watch.MEASURING) is None
+    mended_s = one.settle(SETTINGS)
+    one.bar.await_first(mended_s, watch.MEASURING)
+
+
 def test_without_a_camera_the_bar_says_so_and_the_machine_is_up(base: Installed, table: Table) -> None:
     with station(base, NO_CAMERA) as one:
         lit_s = one.bar.await_first(0.0, watch.NO_CAMERA)
