@@ -36,7 +36,7 @@ _READY = ".ready"
 
 _FSTAB_LINES = (
     "# settings and recordings on a partition of their own; a missing one stops nothing",
-    "UUID={uuid} {mount} ext4 noatime,nodev,nosuid,noexec,errors=remount-ro,nofail,x-systemd.device-timeout=20s 0 2",
+    "UUID={uuid} {mount} ext4 noatime,nodev,nosuid,noexec,errors=remount-ro,nofail,x-systemd.device-timeout=30s 0 2",
     "{mount}/state {state} none bind,nofail,x-systemd.requires-mounts-for={mount} 0 0",
     "{mount}/settings {settings} none bind,nofail,x-systemd.requires-mounts-for={mount} 0 0",
 )

@@ -53,6 +53,11 @@ _CARD_AGAIN = (
     "umount /var/tmp/card/boot/firmware; mount -o loop /var/tmp/card.fat /var/tmp/card/boot/firmware"
 )
 _CARD_FILES = "cd /var/tmp/card/boot/firmware; sha256sum *"
+_PATIENCE = (
+    "sed -i s/device-timeout=30s/device-timeout=90s/ /etc/fstab; grep -q device-timeout=90s /etc/fstab"
+)
+"""What an emulated machine needs to find its disks is more than a Pi's patience with them."""
+
 _WHY = """\
 findmnt; cat /run/initramfs/overlayroot.log; systemctl --failed --no-legend
 journalctl -b --no-pager -o short-monotonic | grep -i 'hipbar\\|mount\\|fsck\\|vdb' | tail -40
@@ -193,6 +198,7 @@ def _switch_on(bench: Bench) -> None:
         began_s = time.monotonic()
         done = vm.run(f"hipbar setup --read-only on --data {DATA} --yes", timeout_s=300)
         print(done.out + f"(took {time.monotonic() - began_s:.1f} s)", flush=True)
+        vm.run(_PATIENCE)
         _off(vm)
 
 
