@@ -115,8 +115,9 @@ def steps_of(path: Path, settings: str) -> list[float]:
             for track in recording.tracks():
                 tracks.append(track)
     frames = np.concatenate(tracks)
+    t_s, xy_px = np.ascontiguousarray(frames["t_s"]), np.ascontiguousarray(frames["xy_px"])
     batch = Pipeline(config.parse(settings)).replay(
-        frames["t_s"], frames["xy_px"], header.row_s, (header.width_px, header.height_px)
+        t_s, xy_px, header.row_s, (header.width_px, header.height_px)
     )
     return [step.decided_s for step in batch.steps]
 

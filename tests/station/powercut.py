@@ -49,6 +49,11 @@ def promise_in(slot: bytes) -> Promise:
     return words
 
 
+def _kind(promise: Promise) -> str:
+    names = {"whole": "whole files", "archive": "recordings", "service": "the service's recording"}
+    return next(words for name, words in names.items() if name in promise)
+
+
 class Recorded(NamedTuple):
     """A disk before the load, and all that was written to it."""
 
@@ -95,9 +100,10 @@ class Report(NamedTuple):
         waiting = sorted(one.cut.kept + one.cut.lost + one.cut.torn for one in self.found)
         fates = [sum(getattr(one.cut, name) for one in self.found) for name in ("kept", "lost", "torn")]
         wrong = Counter(words.split(":")[0] for one in self.bad for words in one.wrong)
+        kinds = Counter(_kind(promise) for _, _, promise in self.recorded.promises)
         return (
             f"{len(self.found)} cuts in a load of {writes} writes ({megabytes:.0f} MB), {flushes} flushes, "
-            f"{len(self.recorded.promises)} promises\n"
+            f"{kinds.total()} promises ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})\n"
             f"  under way at a cut: {waiting[0]} to {waiting[-1]} writes, median {waiting[len(waiting) // 2]}; "
             f"in all {fates[0]} kept, {fates[1]} lost, {fates[2]} torn\n"
             f"  {len(self.bad)} bad" + "".join(f"; {name}: {times}" for name, times in wrong.most_common())
