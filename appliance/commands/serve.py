@@ -22,8 +22,7 @@ from appliance.commands.stop import Stop, Stopped
 
 if TYPE_CHECKING:
     from appliance.config import Settings
-    from appliance.errors import HipbarError, SettingsError
-    from appliance.records import Light
+    from appliance.errors import SettingsError
     from appliance.station.service import Service
     from appliance.station.status import Machine
     from hw import Rig
@@ -83,24 +82,27 @@ class _Start:
     """From a dark bar to the first frame."""
 
     def __init__(self, config: Path, stop: Stop, notifier: Notifier) -> None:
-        from appliance.config import Settings, load
+        from appliance.config import Settings, parse
         from appliance.errors import SettingsError
         from appliance.station import fallback
         from appliance.station.places import runtime_dir, state_dir
 
         self._config, self._stop, self._notifier = config, stop, notifier
-        self._mark = fallback.mark_of(config)
+        self._mark, self._text = fallback.mark_of(config), None
         self._problem: SettingsError | None = None
         try:
-            self._settings = load(config)
-            _named(config)
+            self._text = fallback.read(config)
+            self._settings = parse(self._text, str(config))
+            _named(self._text, config)
         except SettingsError as error:
             self._problem = error
+            _log.error("%s; %s", error, error.fix)
         self._state = state_dir(Settings() if self._problem else self._settings)
-        self._known = fallback.known_wiring(config, self._state)
         if self._problem:
-            self._settings = self._known or fallback.AS_DRAWN
+            self._settings = self._known() or fallback.AS_DRAWN
         self._runtime = runtime_dir()
+        with contextlib.suppress(OSError):
+            self._runtime.mkdir(parents=True, exist_ok=True)
 
     def run(self) -> None:
         """Everything, until the end."""
@@ -118,7 +120,7 @@ class _Start:
                 self._runtime,
                 self._state,
                 version(),
-                self._config,
+                self._text,
                 self._notifier,
                 machine(self._state),
                 self._settings,
@@ -132,9 +134,8 @@ class _Start:
             service.end(None)
 
     def _measure(self, rig: Rig, service: Service, settings: Settings) -> None:
-        from appliance.errors import HipbarError
         from appliance.feedback.patterns import pattern
-        from appliance.records import Light, Notice, Shown
+        from appliance.records import Light, Shown
         from appliance.station.measuring import measure
 
         rig.strip.show(pattern(Shown.WARMING_UP, settings))
@@ -143,13 +144,7 @@ class _Start:
         with self._stop.at_once():
             pipeline = warmed_pipeline(settings)
         camera = self._patiently(rig.see, rig, service)
-        try:
-            measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop)
-        except HipbarError as error:
-            service.say(_light_of(error), error)
-            with contextlib.suppress(HipbarError):
-                rig.strip.show(pattern(Notice.NO_CAMERA, settings))
-            raise
+        measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop)
 
     def _safe(self, rig: Rig, service: Service) -> Settings:
         """The settings to measure with: the file's, or with the button held at power-on what is known of the wiring.
@@ -157,19 +152,24 @@ class _Start:
         Settings that can't be used end here, when somebody has mended them.
         """
         if self._first_start() and self._held(rig):
-            if self._known:
+            if known := self._known():
                 _log.warning("the button is held at power-on: safe settings, with the wiring that is known")
                 service.facts.safe_settings = True
-                return self._known
+                return known
             _log.warning("the button is held at power-on, but no settings say how the station is wired")
         if self._problem:
             self._wait_for_settings(self._problem, rig, service)
         return self._settings
 
+    def _known(self) -> Settings | None:
+        """The wiring that somebody has named; asked for only when it is needed, for the state may be on a slow disk."""
+        from appliance.station.fallback import known_wiring
+
+        return known_wiring(self._text, self._state)
+
     def _first_start(self) -> bool:
         """Whether the service starts for the first time since the machine did."""
         with contextlib.suppress(OSError):
-            self._runtime.mkdir(parents=True, exist_ok=True)
             (self._runtime / "started").touch(exist_ok=False)
             return True
         return False
@@ -189,31 +189,31 @@ class _Start:
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Notice
 
-        _log.error("%s; %s", problem, problem.fix)
         while True:
             rig.strip.show(pattern(Notice.FAULT, self._settings))
             service.say(Light.FAULT, problem)
             self._wait(rig)
 
     def _patiently(self, open_part: Callable[[], Camera], rig: Rig, service: Service) -> Camera:
-        """The camera, looked for again and again while the bar says that there is none."""
-        from appliance.errors import CameraLost
+        """The camera, looked for again and again while the bar says that there is none, or no file to be played."""
+        from appliance.errors import CameraLost, SourceError
         from appliance.feedback.patterns import pattern
-        from appliance.records import Light, Notice
+        from appliance.station.service import signs_of
 
         until_s, told = time.monotonic() + LOOKS_S, ""
         while True:
             try:
                 return open_part()
-            except CameraLost as error:
+            except (CameraLost, SourceError) as error:
                 if time.monotonic() >= until_s:
                     raise
                 if str(error) != told:
                     _log.warning("%s; %s", error, error.fix)
                 told, lost = str(error), error
             for _ in range(round(AGAIN_S / _NAP_S)):
-                rig.strip.show(pattern(Notice.NO_CAMERA, self._settings))
-                service.say(Light.NO_CAMERA, lost)
+                light, notice = signs_of(lost)
+                rig.strip.show(pattern(notice, self._settings))
+                service.say(light, lost)
                 self._wait(rig)
 
     def _rig(self) -> Rig:
@@ -233,7 +233,7 @@ class _Start:
         with contextlib.closing(panel):
             while True:
                 panel.say(Light.FAULT)
-                self._notifier.extend(_COMPILE_S, f"no light bar: {lost}")
+                self._notifier.extend(_COMPILE_S, f"fault: {self._problem or lost}")
                 self._nap(AGAIN_S)
                 try:
                     hw.open_strip(self._settings.strip, self._settings.gpio).close()
@@ -261,23 +261,15 @@ class _Start:
             time.sleep(seconds)
 
 
-def _named(config: Path) -> None:
+def _named(text: str, config: Path) -> None:
     """Refuses settings that leave bar or camera to the defaults: an emptied file would mean a recorded runner."""
     from appliance.config import keys_of
     from appliance.errors import SettingsError
-    from appliance.station.fallback import text_of
 
     for key in ("strip.kind", "camera.source"):
-        if key not in keys_of(text_of(config) or ""):
+        if key not in keys_of(text):
             fix = "name it; /usr/share/hipbar/hipbar.toml is the file as it was delivered"
             raise SettingsError(f"{config}: {key} is not set", fix=fix)
-
-
-def _light_of(error: HipbarError) -> Light:
-    from appliance.errors import CameraLost
-    from appliance.records import Light
-
-    return Light.NO_CAMERA if isinstance(error, CameraLost) else Light.FAULT
 
 
 def machine(state: Path) -> Callable[[], Machine]:

@@ -6,12 +6,15 @@ with a process that has grown too big once nobody runs, and with a camera or bar
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Protocol
 
 from appliance.config import Settings
+from appliance.errors import HipbarError
+from appliance.feedback.patterns import pattern
 from appliance.pipeline import Pipeline
-from appliance.records import U8, Light, Update
+from appliance.records import U8, Light, Notice, Shown, Update
 from appliance.station.archive import Archive
 from appliance.station.face import Face
 from appliance.station.loop import Ledger, Stop, watch
@@ -19,7 +22,7 @@ from appliance.station.post import Post
 from appliance.station.recording import Header
 from appliance.station.scribe import Scribe
 from appliance.station.sentinel import BeatingCamera, BeatingStrip
-from appliance.station.service import Camera, Panel, Service
+from appliance.station.service import Camera, Panel, Service, signs_of
 from appliance.station.tally import Delays, Tally
 from appliance.station.teller import keeping_of
 from appliance.station.wallclock import FILE as CLOCK
@@ -58,6 +61,7 @@ def measure(
     face = Face(strip, settings)
     service.flight.carry(header)
     witness = _Witness(service, Post(panel), face, ledger, archive, scribe, camera)
+    last: Shown | Notice = Shown.OFF
     try:
         watch(
             BeatingCamera(camera, service.beat, time.monotonic),
@@ -67,10 +71,16 @@ def measure(
             witness,
             stop,
         )
+    except HipbarError as error:
+        light, last = signs_of(error)
+        service.say(light, error)
+        raise
     finally:
         service.beat.turned_s = None  # what is put away now is no turn of the loop
+        with contextlib.suppress(HipbarError):  # a strip that is lost has told so
+            strip.show(pattern(last, settings))
         ledger.flush()
-        scribe.close()
+        scribe.close()  # a card that hangs takes seconds, in which nothing old may be lit
 
 
 def _archive(service: Service, settings: Settings, header: Header, clock: WallClock) -> Archive | None:
@@ -140,8 +150,8 @@ class _Witness:
         facts.ages = self._ledger.ages
         if self._archive:
             facts.keeping = keeping_of(self._archive.kept)
-            trouble = facts.keeping.trouble or self._scribe.trouble
-            facts.troubles = (f"not recording: {trouble}",) if trouble else ()
+        trouble = facts.keeping.trouble or self._scribe.trouble
+        facts.troubles = (f"not recording: {trouble}",) if trouble and self._archive else ()
         if self._ready:
             service.notifier.alive()
         else:

@@ -22,7 +22,7 @@ SILENT_S = 3.0
 """No frame for so long ends the process: a driver's own patience is 2.5 s, but for a camera that was pulled out."""
 
 FIRST_S = 8.0
-"""The same before the first frame, which may take a restart of the stream."""
+"""Both before the first frame, which may take a restart of the stream, and a slow machine to be made."""
 
 
 class Doing(StrEnum):
@@ -55,7 +55,7 @@ class Beat:
     def stuck_s(self, now_s: float) -> float:
         """For how long the loop has not turned, if that is too long; else 0. A loop that has not begun is not stuck."""
         still_s = 0.0 if self.turned_s is None else now_s - self.turned_s
-        return still_s if still_s >= STUCK_S else 0.0
+        return still_s if still_s >= (STUCK_S if self.frames else FIRST_S) else 0.0
 
 
 class _Camera(Protocol):
@@ -92,6 +92,7 @@ class BeatingCamera:
     def frames(self) -> Iterator[Frame | None]:
         """The camera's own; `CameraLost` when none has come for too long."""
         beat, heard_s, bears_s = self._beat, self._clock(), FIRST_S
+        beat.turned_s = heard_s
         frames = iter(self._camera.frames())
         while True:
             beat.doing = Doing.CAMERA

@@ -19,9 +19,9 @@ from typing import Protocol
 
 from appliance.config import Settings
 from appliance.errors import CameraLost, HipbarError, StripLost
-from appliance.records import Frame, Light, Press
+from appliance.records import Frame, Light, Notice, Press
 from appliance.station import crash
-from appliance.station.fallback import remember, text_of
+from appliance.station.fallback import remember
 from appliance.station.flight import FILE, Flight, left_behind
 from appliance.station.sentinel import Beat, Doing
 from appliance.station.status import Keeping, Machine
@@ -84,6 +84,12 @@ class Camera(Protocol):
         """The frames, in the order of time."""
 
 
+def signs_of(error: Exception) -> tuple[Light, Notice]:
+    """What panel and bar say of what ended the measuring, or keeps it from beginning."""
+    lost = isinstance(error, CameraLost)
+    return (Light.NO_CAMERA, Notice.NO_CAMERA) if lost else (Light.FAULT, Notice.FAULT)
+
+
 class Facts:
     """What the loop's side knows, for the teller to read."""
 
@@ -99,7 +105,8 @@ class Facts:
 class Service:
     """Whoever runs as a service, from its first light to its end; leaving the block in order is no crash.
 
-    runtime, state : the folders. config : the settings file, for the crash reports. machine : the board's figures.
+    runtime, state : the folders. text : the settings file's as it was loaded, for the crash reports and to be kept
+    once it has proved itself, by which time the file may be another. machine : the board's figures.
     """
 
     def __init__(
@@ -107,16 +114,14 @@ class Service:
         runtime: Path,
         state: Path,
         version: str,
-        config: Path,
+        text: str | None,
         notifier: Notifier,
         machine: Callable[[], Machine],
         settings: Settings,
     ) -> None:
         sys.setswitchinterval(_SWITCH_S)
         self.beat, self.facts = Beat(), Facts()
-        self.runtime, self.state, self.version, self._config = runtime, state, version, config
-        # as it was loaded: by the time it has proved itself, the file may be another
-        self._text = text_of(config)
+        self.runtime, self.state, self.version, self._text = runtime, state, version, text
         self.notifier = notifier
         self._panel: Panel | None = None
         ring = runtime / FILE
@@ -124,7 +129,7 @@ class Service:
         self._last_words = crash.collected(self._trace)
         crash.listen(self._trace)
         self._wreck = left_behind(ring)
-        self.flight = Flight(ring, settings.camera.rate_hz, software=version, settings_text=self._text or "")
+        self.flight = Flight(ring, settings.camera.rate_hz, software=version, settings_text=text or "")
         memory_mb = settings.service.memory_mb
         self.teller = Teller(runtime, version, self.beat, self.facts, machine, self._stuck, memory_mb)
         self.teller.later(self._report_wreck)
@@ -133,7 +138,7 @@ class Service:
         """The last state, and what the process after this one has to know; `error` is what ended it."""
         self.beat.turned_s = None
         defect = isinstance(error, Exception) and not isinstance(error, HipbarError)
-        self.teller.close(Light.FAULT if isinstance(error, Exception) else Light.OFF)
+        self.teller.close(signs_of(error)[0] if isinstance(error, Exception) else Light.OFF)
         if defect:
             self._leave("".join(traceback.format_exception(error)))  # the next process reports it as a crash
         else:

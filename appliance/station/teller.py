@@ -2,7 +2,8 @@
 
 One thread beside the loop, which it only reads. Seconds on the monotonic clock, milliseconds for ages, megabytes. It
 is also the inner watchman: a loop that hangs ends the process with words for what it hangs in, and a process that has
-grown too big is asked to end as soon as nobody runs. Refuses to fail: a figure that can't be had is None.
+grown too big is asked to end as soon as nobody runs. What writes to the card has a thread of its own, because a card
+may hang. Refuses to fail: a figure that can't be had is None.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import resource
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +31,12 @@ TICK_S = 1.0
 HEALTH_S = 60.0
 BOARD_S = 10.0
 """The machine's figures are asked for so often: a Pi's firmware takes a process and some milliseconds."""
+
+FROZEN_S = 1.6 * TICK_S
+"""A nap that took so long: the whole process stood still (stopped, a machine asleep), so the loop is not to blame."""
+
+GROWS_S = 600.0
+"""A process that is too big when it is younger than this was born so: a fresh one would be no smaller."""
 
 FAR_TOO_BIG = 1.5
 """Times the limit on memory: then the process ends even while somebody runs, before the kernel ends it for us."""
@@ -55,7 +61,7 @@ class Teller:
     """Tells from when it is made until it is closed.
 
     facts : what the loop's side knows now. machine : the board's figures. stuck : called once, from the thread, with
-    the seconds for which the loop has hung. memory_mb : the limit.
+    the seconds for which the loop has hung. memory_mb : the limit, for a process that is older than `grows_s`.
     """
 
     def __init__(
@@ -67,7 +73,10 @@ class Teller:
         machine: Callable[[], Machine],
         stuck: Callable[[float], None],
         memory_mb: float,
+        *,
+        grows_s: float = GROWS_S,
     ) -> None:
+        self._began_s, self._grows_s = time.monotonic(), grows_s
         self._file, self._beat, self._facts, self._stuck = StatusFile(runtime), beat, facts, stuck
         self._ask_machine, self._memory_mb = machine, memory_mb
         pid = os.getpid()
@@ -76,14 +85,14 @@ class Teller:
             pid=pid,
             process_start=process_state(pid)[1],
             boot_id=boot_id(),
-            started_s=time.monotonic(),
+            started_s=self._began_s,
         )
         self._machine, self._asked_s, self._health_s = Machine(), float("-inf"), time.monotonic()
         self._state, self._state_s = "", 0.0
         self._frames, self._frames_s = 0, time.monotonic()
         self._rate_hz: float | None = None
         self.too_big = self.far_too_big = False
-        self._jobs: deque[Callable[[], None]] = deque(maxlen=16)
+        self._jobs: list[threading.Thread] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="teller", daemon=True)
         self._tick()
@@ -94,27 +103,33 @@ class Teller:
         return self._machine.clock_synchronised
 
     def later(self, job: Callable[[], None]) -> None:
-        """Something that may take a while, done by this thread at its next turn."""
-        self._jobs.append(job)
+        """Something that may take a while, or for ever, done a second later; `close` waits a second for it."""
+
+        def do() -> None:
+            self._ended.wait(TICK_S)  # the start has other things to do now
+            _tried(job)
+
+        self._jobs.append(threading.Thread(target=do, name="teller's job", daemon=True))
+        self._jobs[-1].start()
 
     def close(self, state: str = Light.OFF) -> None:
         """Tells the last state and ends."""
         self._ended.set()
-        self._thread.join(TICK_S)
+        until_s = time.monotonic() + TICK_S
+        for thread in (self._thread, *self._jobs):
+            thread.join(max(0.0, until_s - time.monotonic()))
         self._facts.light = state
-        self._tick()
+        _tried(self._tick)
 
     def _tell(self) -> None:
+        began_s = time.monotonic()
         while not self._ended.wait(TICK_S):
-            stuck_s = self._beat.stuck_s(time.monotonic())
-            if stuck_s:
+            now_s = time.monotonic()
+            stuck_s = self._beat.stuck_s(now_s)
+            if stuck_s and now_s - began_s < FROZEN_S:
                 self._stuck(stuck_s)
-            try:
-                self._tick()
-                while self._jobs:
-                    self._jobs.popleft()()
-            except Exception:  # whatever it is, the bar must not end because of it, nor the watch over it
-                _log.exception("the status could not be told")
+            _tried(self._tick)
+            began_s = time.monotonic()
 
     def _tick(self) -> None:
         now_s = time.monotonic()
@@ -163,12 +178,22 @@ class Teller:
     def _mind_memory(self, mb: float | None) -> None:
         if mb is None or mb <= self._memory_mb:
             return
+        if time.monotonic() - self._began_s < self._grows_s:
+            return
         if not self.too_big:
             _log.warning(
                 "memory: %.0f MB, the limit is %g: starting anew when nobody runs", mb, self._memory_mb
             )
         self.too_big = True
         self.far_too_big = mb > FAR_TOO_BIG * self._memory_mb
+
+
+def _tried(act: Callable[[], None]) -> None:
+    """Whatever it raises, the bar must not end because of it, nor the watch over it."""
+    try:
+        act()
+    except Exception:
+        _log.exception("the station could not be told of")
 
 
 def ages_ms(delays: Delays) -> Ages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -47,13 +49,15 @@ class Station:
         self.told: list[tuple[float, str]] = []
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, **more: int) -> float:
-        """Starts it; when."""
+    def start(self, **more: Any) -> float:
+        """Starts it; when. `more` is for `Popen`."""
         env = {**os.environ, "HIPBAR_RUNTIME": str(self.runtime), "HIPBAR_STATE": str(self.state)}
         env |= {"NOTIFY_SOCKET": self._address, "WATCHDOG_USEC": "5000000"}
         words = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(self.file)]
         began_s = time.monotonic()
-        self.process = subprocess.Popen(words, cwd=ROOT, env=env, text=True, stderr=subprocess.PIPE, **more)  # type: ignore[call-overload]
+        self.process = subprocess.Popen(
+            words, cwd=ROOT, env=env, text=True, **{"stderr": subprocess.PIPE, **more}
+        )
         return began_s
 
     def lit(self, wanted: Shown | Notice | Callable[[np.ndarray], bool], within_s: float = LONG_S) -> float:
@@ -66,6 +70,24 @@ class Station:
             if np.array_equal(rgb, picture) if picture is not None else wanted(rgb):  # type: ignore[operator]
                 return time.monotonic()
         raise AssertionError(f"the bar never showed {wanted}")
+
+    def fills_systemd_s_queue(self) -> None:
+        """From now until it hears again, systemd has no room for another word."""
+        with contextlib.suppress(BlockingIOError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.setblocking(False)
+            while True:
+                line.sendto(b"STATUS=busy", self._address)
+
+    def freshest_s(self, within_s: float) -> float:
+        """The longest time between two frames of the bar, in so many seconds."""
+        self._bar.settimeout(within_s)
+        last_s = time.monotonic()
+        worst_s, until_s = 0.0, last_s + within_s
+        while last_s < until_s:
+            self._bar.recv(4096)
+            now_s = time.monotonic()
+            worst_s, last_s = max(worst_s, now_s - last_s), now_s
+        return worst_s
 
     def hears(self, words: str, within_s: float = LONG_S) -> float:
         """Waits until it tells systemd a line that begins so; when it did."""
@@ -114,6 +136,7 @@ class Station:
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
+        if self.process is not None and not (self.process.stderr and self.process.stderr.closed):
             self.process.communicate()
         self._bar.close()
         self._words.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from appliance.config import Settings, parse
+from appliance.errors import SettingsError
 from appliance.station import fallback
 
 GOOD = """
@@ -31,18 +33,14 @@ light_pin = 12
 
 
 def known(tmp_path: Path, text: str | None, last: str | None = None) -> Settings | None:
-    file = tmp_path / "hipbar.toml"
-    if text is not None:
-        file.write_text(text)
     if last is not None:
         (tmp_path / fallback.LAST_GOOD).write_text(last)
-    return fallback.known_wiring(file, tmp_path)
+    return fallback.known_wiring(text, tmp_path)
 
 
 def test_a_file_that_nobody_wrote_says_nothing(tmp_path: Path) -> None:
     assert known(tmp_path, None) is None
     assert known(tmp_path, "") is None
-    assert fallback.known_wiring(None, tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -123,3 +121,26 @@ def test_a_file_that_changes_has_another_mark(tmp_path: Path) -> None:
     file.write_text(GOOD + "\n")
     assert first is not None
     assert fallback.mark_of(file) != first
+
+
+def test_a_file_that_may_be_read_at_last_has_another_mark(tmp_path: Path) -> None:
+    file = tmp_path / "hipbar.toml"
+    file.write_text(GOOD)
+    file.chmod(0)
+    first = fallback.mark_of(file)
+    file.chmod(0o644)
+    assert fallback.mark_of(file) != first
+
+
+def test_what_is_no_settings_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(1_000_000_000)
+    for name in ("pipe", "loop", "binary", "large", "missing", "."):
+        with pytest.raises(SettingsError, match=r"is no file|can't be read|not a text|larger"):
+            fallback.read(tmp_path / name)
+        assert fallback.text_of(tmp_path / name) is None
+    with pytest.raises(SettingsError, match="is no file"):
+        fallback.read(Path("/dev/zero"))

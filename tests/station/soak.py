@@ -262,7 +262,7 @@ def soak(hours: float, seed: int, folder: Path, stretches: int = 16) -> Outcome:
         chosen, service=replace(chosen.service, record_mb=10.0, reserve_mb=10.0, memory_mb=16000.0)
     )
     bench = Bench(hours, seed, folder)
-    service = Service(folder, folder, "soak", folder / "none.toml", Silent(), Machine, chosen)
+    service = Service(folder, folder, "soak", None, Silent(), Machine, chosen)
     began_s = time.monotonic()
     for k in range(stretches):
         bench.end_s = hours * 3600 * (k + 1) / stretches
