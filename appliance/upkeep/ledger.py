@@ -67,9 +67,9 @@ class Ledger:
             return
         keep = update.keeping(self.kept())
         write_whole(self._kept, _bytes([dataclasses.asdict(package) for package in keep]))
-        if (last := self.last()) is None or last.number != update.number:
-            write_whole(self._history, b"".join([*self._lines(), _bytes(_entry(update))][-MOST_HISTORY:]))
-            write_whole(self._last, _bytes(update.as_dict()))
+        others = [line for line in self._lines() if json.loads(line).get("number") != update.number]
+        write_whole(self._history, b"".join([*others, _bytes(_entry(update))][-MOST_HISTORY:]))
+        write_whole(self._last, _bytes(update.as_dict()))
         self.stage.unlink(missing_ok=True)
         sync_folder(self.folder)
         self.sweep()
@@ -130,6 +130,7 @@ class Ledger:
 def _entry(update: Update) -> dict[str, Any]:
     """An update's line in the history."""
     return {
+        "number": update.number,
         "begun_utc": update.begun_utc,
         "from": update.old.version,
         "to": update.new.version,

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests.station import bench, serving, updating, watch
+from tests.station import bench, serving, updatecuts, updating, watch
 from tests.station.layers import cache
 from tests.station.package import deb
 from tests.station.serving import LONG, debian, installed, station
 from tests.station.updating import LEDGER, LONG_SCENES, SCENES, played
+from tests.station.vm import Vm
 from tests.upkeep.packing import lacking
 
 pytestmark = pytest.mark.station
@@ -189,3 +190,17 @@ def test_the_station_s_own_package_is_updated_and_comes_back(outcomes: dict[str,
                 assert one.active == "active"
             (cache() / "reports/update-own.json").write_text(json.dumps(rows, indent=1) + "\n")
             assert rows[new.name]["no_measuring_s"] < 5.0, rows
+
+
+@pytest.mark.skipif(not LONG, reason="takes some minutes: HIPBAR_BENCH_LONG=1")
+def test_no_cut_of_the_power_leaves_half_a_version(vm: Vm, tmp_path: Path) -> None:
+    load = updatecuts.recorded(vm, tmp_path)
+    found = updatecuts.cut_often(load, 200, 1)
+    left = updatecuts.cut_often(load, 60, 1, take_up=False)
+    said = f"{updatecuts.as_text(load, found)}\nwithout taking it up: {updatecuts.as_text(load, left)}\n"
+    (cache() / "reports/update-cuts.txt").write_text(said)
+    assert not [one.wrong for one in found if one.wrong], said
+    assert {one.stage for one in found} >= {"keep", "install", "watch", "back", "watch back"}
+    assert len([one for one in left if one.wrong]) > 20, (
+        "the control: cuts that leave nothing half prove nothing"
+    )

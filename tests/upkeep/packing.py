@@ -49,6 +49,14 @@ def deb(folder: Path, version: str, files: Mapping[str, str] | None = None, **fi
     return target
 
 
+def empty_root(root: Path) -> None:
+    """A root for dpkg in which nothing is installed."""
+    for folder in ("updates", "info", "triggers", "parts"):
+        (root / "var/lib/dpkg" / folder).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "usr/share").mkdir(parents=True)
+
+
 class Keys:
     """A person's keys in a folder of their own; names are those of the keys."""
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from packing import Keys, architecture, deb, debian
+from init import Init
+from packing import Keys, architecture, deb, debian, empty_root
 
 from appliance.errors import UpkeepError
 from appliance.upkeep.ledger import Ledger
@@ -46,57 +44,12 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
         yield made
 
 
-class Init(threading.Thread):
-    """What systemd is for the station: starts a process whenever a package was installed, and lets it say how it is.
-
-    states : what each version says, "ready" if nothing else; "" = its process ends at once, again and again.
-    """
-
-    def __init__(self, root: Path, states: dict[str, str]) -> None:
-        super().__init__(daemon=True)
-        self._root, self._states, self._over = root, states, threading.Event()
-
-    def run(self) -> None:
-        """Until `end`."""
-        process, runs = None, (0, "")
-        while not self._over.wait(0.01):
-            with contextlib.suppress(OSError):
-                program = self._root / "usr/lib/hipbar/version"
-                there = (program.stat().st_ino, program.read_text())
-                state = self._states.get(there[1], "ready")
-                if process is None or there != runs or process.poll() is not None:
-                    _ended(process)
-                    process, runs = subprocess.Popen(["sleep", "1000" if state else "0"]), there
-                self._tell(process.pid, state or "starting")
-        _ended(process)
-
-    def end(self) -> None:
-        self._over.set()
-        self.join()
-
-    def _tell(self, pid: int, state: str) -> None:
-        status = {"state": state, "written_s": time.monotonic(), "pid": pid}
-        path = self._root / "run/hipbar/status.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".new").write_text(json.dumps(status))
-        path.with_suffix(".new").replace(path)
-
-
-def _ended(process: subprocess.Popen[bytes] | None) -> None:
-    if process:
-        process.kill()
-        process.wait()
-
-
 class Station:
     """A root with version 1.0 installed, a trusted key, and a service that says of each version what `states` has."""
 
     def __init__(self, root: Path, keys: Keys) -> None:
         self.root, self.keys, self.ledger = root, keys, Ledger(root)
-        for folder in ("updates", "info", "triggers", "parts"):
-            (root / "var/lib/dpkg" / folder).mkdir(parents=True)
-        (root / "var/lib/dpkg/status").touch()
-        (root / "usr/share").mkdir(parents=True)
+        empty_root(root)
         self.files = root / "home"
         self.files.mkdir()
         keys.export(root / "etc/hipbar/keys/maker.gpg", "maker")
