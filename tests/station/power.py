@@ -13,6 +13,7 @@ Times in seconds. Ends with 1 when something was lost or did not come back.
 from __future__ import annotations
 
 import functools
+import os
 import random
 import tempfile
 import time
@@ -25,7 +26,7 @@ from tests.station.guest import writing
 from tests.station.installed import BOOT_S, READY
 from tests.station.layers import cache
 from tests.station.powercut import STATE, STATUS, Promise
-from tests.station.vm import Vm
+from tests.station.vm import CommandFailed, MachineFailed, Vm
 
 BOOTS, CUTS, REPLAYS, SEED = 3, 3, 200, 4
 _LOAD_S, _MEASURED_S, _SETTLING_S = 20.0, 90.0, 75.0
@@ -107,7 +108,7 @@ def _unplugged(vm: Vm, seconds: int) -> Rows:
 def cuts() -> Rows:
     """The machine is killed again and again, and each time switched on as it is."""
     rng, ready, wrong, due = random.Random(SEED), [], [], []
-    with tempfile.TemporaryDirectory(prefix=f"hipbar-bench-{time.time_ns()}-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"hipbar-bench-{os.getpid()}-") as name:
         station, data = installed.settled(), Path(name, "data")
         station = station._replace(disk=installed.copied(station.disk, Path(name)))
         powercut.make_disk(data)
@@ -278,7 +279,7 @@ def _told(name: str, part: Callable[[], Rows]) -> bool:
     began_s, failed = time.monotonic(), False
     try:
         rows = part()
-    except AssertionError as error:
+    except (AssertionError, CommandFailed, MachineFailed) as error:
         failed, rows = True, [("FAILED", str(error))]
     text = f"{name}: {time.monotonic() - began_s:.0f} s\n" + "".join(f"| {a} | {b} |\n" for a, b in rows)
     print(text, flush=True)
