@@ -60,6 +60,7 @@ def command(
 
     if os.geteuid() != 0:
         raise UpkeepError("only root may change what is installed", fix="the same with `sudo` before it")
+    os.umask(0o022)  # everybody may see how it goes
     desk = Desk()
     if file is None:
         order = desk.back()

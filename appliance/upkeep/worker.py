@@ -213,6 +213,7 @@ class Worker:
 
 def main(words: Sequence[str]) -> int:
     """Finishes the update that is written down under a root (the first word, or else /); not 0 = to be tried again."""
+    os.umask(0o022)  # everybody may see how it goes
     ledger = Ledger(Path(words[0]) if words else Path("/"))
     with only_one(ledger) as alone:
         try:
