@@ -32,6 +32,8 @@ TOOLS = {
 
 def lacking() -> str | None:
     """What is not here to build it with, and what would bring it; None when all is."""
+    if os.geteuid() != 0:
+        return "package: needs root, to look at what it makes of users and folders"
     absent = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
     return f"package: apt-get install {' '.join(absent)}" if absent else None
 

@@ -206,6 +206,11 @@ def test_the_service_is_exposed_to_little(tree: Path, tmp_path: Path) -> None:
     assert score(shipped) < score(unit) <= SCORE_WITH_WLED
 
 
+def test_the_service_starts_in_a_folder_that_it_may_write_to(tree: Path) -> None:
+    lines = (tree / "usr/lib/systemd/system/hipbar.service").read_text().splitlines()
+    assert {"RuntimeDirectory=hipbar", "WorkingDirectory=/run/hipbar"} <= set(lines), "lgpio does not load"
+
+
 def test_the_shipped_settings_are_a_station_s(tree: Path) -> None:
     settings = config.load(tree / "usr/share/hipbar/hipbar.toml")
     assert (settings.camera.source, settings.camera.sensor) == ("picamera", "ov9281")
