@@ -249,7 +249,7 @@ def test_a_station_whose_disk_is_full_says_so_at_the_end(hipbar: Hipbar, tmp_pat
 
 @pytest.mark.parametrize("runner", ["rbds001", "ric"])
 def test_the_demo_ends_with_a_summary_of_a_runner_who_really_ran(hipbar: Hipbar, runner: str) -> None:
-    said = hipbar("demo", "--runner", runner, "--json", "--seconds", "5", "--speed", "2")
+    said = hipbar("demo", "--runner", runner, "--json", "--seconds", "6")
     assert said.code == 0, said.err
     assert said.err == ""
     summary = json.loads(said.out)
