@@ -48,6 +48,8 @@ def main(words: list[str]) -> int:
             for arch in ("amd64", "arm64"):
                 print(wheels.lock(suite, arch))
         return 0
+    if _said(*_GIT, "status", "--porcelain", "appliance", "hw", "systemd"):
+        print("build: with changes that are not committed: nobody else can build this one", file=sys.stderr)
     began_s = time.monotonic()
     package = build(asked.suite, asked.arch, asked.output, asked.version, asked.key)
     size_mb = package.stat().st_size / 1e6
