@@ -111,6 +111,8 @@ class _Start:
         from appliance.station.service import Service
 
         with contextlib.closing(self._rig()) as rig:
+            if self._stop():
+                raise Stopped  # before anything is lit: what follows takes a while on a busy machine
             rig.strip.show(pattern(Notice.STARTING, self._settings))
             rig.panel.say(Light.WARMING_UP)
             self._notifier.extend(_COMPILE_S, "starting")
@@ -136,13 +138,13 @@ class _Start:
     def _measure(self, rig: Rig, service: Service, settings: Settings) -> None:
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Shown
-        from appliance.station.measuring import measure
 
         rig.strip.show(pattern(Shown.WARMING_UP, settings))
         service.say(Light.WARMING_UP)
         self._notifier.extend(_COMPILE_S, "warming up")
         with self._stop.at_once():
             pipeline = warmed_pipeline(settings)
+            from appliance.station.measuring import measure  # not before: it brings all compiled code with it
         camera = self._patiently(rig.see, rig, service)
         measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop)
 

@@ -27,12 +27,20 @@ with contextlib.suppress(OSError):
 def warm() -> None:
     """Load every kernel, having had those compiled that the cache does not have."""
     if not _cached():
-        for child in [_compiling(half) for half in _HALVES]:
-            if child is not None:
-                child.wait()
+        _wait_for([child for child in map(_compiling, _HALVES) if child])
     for half in _HALVES:
         for name in half:
             importlib.import_module(f"appliance.kernels.{name}")
+
+
+def _wait_for(children: list[subprocess.Popen[bytes]]) -> None:
+    """Until they have ended; whoever breaks the waiting off ends them with it."""
+    try:
+        for child in children:
+            child.wait()
+    finally:
+        for child in children:
+            child.kill()
 
 
 def _cached() -> bool:

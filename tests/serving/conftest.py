@@ -56,7 +56,7 @@ class Station:
         words = [sys.executable, "-m", "appliance.cli", "serve", "--config", str(self.file)]
         began_s = time.monotonic()
         self.process = subprocess.Popen(
-            words, cwd=ROOT, env=env, text=True, **{"stderr": subprocess.PIPE, **more}
+            words, cwd=ROOT, text=True, **{"env": env, "stderr": subprocess.PIPE, **more}
         )
         return began_s
 

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from appliance.records import Light, Notice
+from appliance.records import Light, Notice, Shown
 from appliance.station.fallback import LAST_GOOD
 from tests.keeping.disks import ext4_disk, frozen
 from tests.serving.conftest import Make, Station
@@ -134,3 +134,30 @@ def test_the_bar_is_dark_at_once_while_the_last_second_waits_for_a_card_that_han
         assert (
             one.ended()[0] == 0
         )  # a thread that waits for a card can't be ended by anybody, the kernel included
+
+
+def test_what_compiles_ends_with_the_service(station: Make, tmp_path: Path) -> None:
+    one = station(RATE)
+    cold = {"HIPBAR_STATE": str(one.state), "HIPBAR_RUNTIME": str(one.runtime)}
+    cold |= {"NUMBA_CACHE_DIR": str(tmp_path / "cold")}
+    one.start(env={**os.environ, **cold})
+    one.lit(Shown.WARMING_UP)
+    until_s = time.monotonic() + 20
+    while len(compilers := with_in_their_environment(f"NUMBA_CACHE_DIR={tmp_path}/cold")) < 3:
+        assert time.monotonic() < until_s, compilers
+        time.sleep(0.02)
+    ends_dark(one)
+    until_s = time.monotonic() + 20
+    while with_in_their_environment(f"NUMBA_CACHE_DIR={tmp_path}/cold"):
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+def with_in_their_environment(words: str) -> list[int]:
+    """The processes that were started with this."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if words.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
