@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from appliance.records import Update
 from appliance.station.recording import TRACK, Header
 from appliance.station.status import process_state
+from appliance.station.wallclock import this_boot
 
 FILE = "flight"
 FORMAT = "hipbar-flight"
@@ -194,10 +195,7 @@ def left_behind(path: Path) -> Wreck | None:
 
 def boot_id() -> str | None:
     """The kernel's name for this boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None
+    return this_boot() or None
 
 
 def _words(text: str) -> str:
