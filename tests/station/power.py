@@ -81,9 +81,9 @@ def frozen(vm: Vm) -> Rows:
 
 
 def unplug(vm: Vm) -> Rows:
-    """The camera's plug is out for two seconds, and for fifteen."""
+    """The camera's plug is out for two seconds, and for sixty, in which an emulated start finds its end."""
     with vm.reached():
-        return _unplugged(vm, 2) + _unplugged(vm, 15)
+        return _unplugged(vm, 2) + _unplugged(vm, 60)
 
 
 def _unplugged(vm: Vm, seconds: int) -> Rows:
