@@ -192,6 +192,8 @@ class Treadmill:
     def _some(self, count: int, instead: np.ndarray | None = None) -> Iterator[Frame]:
         bench = self._bench
         for seq in itertools.islice(self._numbers, count):
+            if bench.now_s >= bench.end_s:
+                return
             bench.lit()
             bench.heal()
             luma = self._lap[seq % _LAP] if instead is None else instead
