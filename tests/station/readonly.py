@@ -28,8 +28,8 @@ from tests.station.vm import Vm
 DATA_BYTES = 2 << 30
 DATA = "/dev/vdb"
 _BLOCK = 4096
-_DATED = ((1024 + 0x30, 4), (1024 + 0x274, 1), (1024 + 0x3FC, 4))
-"""Where ext4's superblock has s_wtime, s_wtime_hi and s_checksum, the date of its last write: at, size."""
+_DATED = ((1024 + 0x30, 4), (1024 + 0x178, 8), (1024 + 0x274, 1), (1024 + 0x3FC, 4))
+"""Where ext4's superblock has s_wtime, s_kbytes_written, s_wtime_hi and s_checksum: at, size."""
 _PASSWORDS_OFF = "passwordauthentication no"
 _EXTRA = ("overlayroot", "e2fsprogs", "busybox", "dosfstools")
 _INSTALL = """\
@@ -145,7 +145,7 @@ class Bench:
                 yield Boot(vm, ready_s)
 
     def root_digest(self) -> str:
-        """The root disk to the last bit, but for the date that fsck leaves in the superblock at each start."""
+        """The root disk to the last bit, but for the date and count that fsck leaves in the superblock."""
         with self._station.disk.open("rb") as file:
             first = bytearray(file.read(_BLOCK))
             for at, size in _DATED:
