@@ -95,6 +95,24 @@ def test_a_button_that_is_held_at_start_is_no_press_until_it_was_let_go():
 bounces = st.lists(st.floats(0.0, 0.02), max_size=12).map(sorted)
 
 
+@pytest.mark.parametrize(
+    ("trains", "held"),
+    [
+        (((0, 9),), True),
+        (((0, 1.5),), False),
+        (((0, 1.5), (1.8, 9)), False),
+        (((0.5, 9),), False),
+        ((), False),
+    ],
+    ids=["held", "let go", "let go and pressed again", "pressed later", "never"],
+)
+def test_held_since_the_start_means_never_let_go(trains, held):
+    button = Button(0.03, 1.0, 5.0)
+    for k in range(250):
+        button.sample(any(a <= k * TICK_S < b for a, b in trains), k * TICK_S)
+    assert button.held_since_start is held
+
+
 def _bouncing(edges, bounce):
     """Edges of a clean train, each of them followed by a bounce of up to 20 ms."""
     toggles = sorted(e + b for e in edges for b in ([0.0, *bounce] if len(bounce) % 2 == 0 else [0.0]))
