@@ -102,10 +102,17 @@ class Bench:
         self.marks_s = float("-inf")  # mid-exposure of the last frame that showed the marks
         self.delays, self.handed_s = Delays(), 0.0
         self._shown = False
+        self._deck: list[str] = []
         self._heal_s: float | None = None
         self._ballast = state / "ballast"
         small = shutil.disk_usage(state).total < _SMALL_BYTES
         self.kinds = KINDS if small else tuple(kind for kind in KINDS if kind != "disk full")
+
+    def next_kind(self) -> str:
+        """A kind of fault; all have struck before any strikes as often again."""
+        if not self._deck:
+            self._deck = self.random.sample(self.kinds, len(self.kinds))
+        return self._deck.pop()
 
     def clock(self) -> float:
         """The frames' clock."""
@@ -175,7 +182,7 @@ class Treadmill:
         while bench.now_s < bench.end_s:
             calm = max(1, round(random.expovariate(1 / _FAULT_EVERY_S) * RATE_HZ))
             yield from self._some(calm)
-            kind = random.choice(bench.kinds)
+            kind = bench.next_kind()
             bench.strike(kind)
             if kind == "silence":
                 yield from self._silence(random.choice((0.06, 0.2, 0.9, 2.3)))
