@@ -6,9 +6,9 @@ never get well, which takes the whole minute each, and the station's own package
 
 from __future__ import annotations
 
-import re
 import itertools
 import json
+import re
 import shutil
 import time
 from pathlib import Path
