@@ -18,6 +18,7 @@ from appliance.records import U8, Light, Notice, Shown, Update
 from appliance.station.archive import Archive
 from appliance.station.face import Face
 from appliance.station.loop import Ledger, Stop, watch
+from appliance.station.places import NOT_ON_DATA
 from appliance.station.post import Post
 from appliance.station.recording import Header
 from appliance.station.scribe import Scribe
@@ -106,6 +107,8 @@ class _Witness:
     ) -> None:
         self._service, self._post, self._face, self._ledger = service, post, face, ledger
         self._archive, self._scribe, self._camera = archive, scribe, camera
+        lost = (service.state / NOT_ON_DATA).exists()
+        self._afloat = ("the data partition is missing: what is kept ends with the power",) if lost else ()
         self._heard_s = camera.now_s()
         self._ready = False
 
@@ -151,7 +154,8 @@ class _Witness:
         if self._archive:
             facts.keeping = keeping_of(self._archive.kept)
         trouble = facts.keeping.trouble or self._scribe.trouble
-        facts.troubles = (f"not recording: {trouble}",) if trouble and self._archive else ()
+        recorded = (f"not recording: {trouble}",) if trouble and self._archive else ()
+        facts.troubles = recorded + self._afloat
         if self._ready:
             service.notifier.alive()
         else:

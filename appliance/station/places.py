@@ -14,6 +14,9 @@ from appliance.config import Settings
 RUNTIME = Path("/run/hipbar")
 """In memory, made by systemd: status, the flight recorder, and what a crash leaves."""
 
+NOT_ON_DATA = "NOT-ON-THE-DATA-PARTITION"
+"""A file in the root's own state folder: whoever sees it there sees that the data partition is not mounted."""
+
 
 def state_dir(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
     """What must last: HIPBAR_STATE in the environment, or else the setting `service.state`."""

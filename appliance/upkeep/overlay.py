@@ -20,15 +20,13 @@ from pathlib import Path
 import msgspec
 
 from appliance.errors import UpkeepError
+from appliance.station.places import NOT_ON_DATA
 from appliance.upkeep import partition
 from appliance.upkeep.boot import Machine, said
 from appliance.upkeep.files import Change, change, content, outside, with_block, write
 from appliance.upkeep.partition import LABEL, MOUNT, Device, run
 
 STATE, SETTINGS = "/var/lib/hipbar", "/etc/hipbar"
-MARK = "NOT-ON-THE-DATA-PARTITION"
-"""A file in the root's own state folder: whoever sees it there sees that the data partition is not mounted."""
-
 FSTAB, SWITCH = "/etc/fstab", "/etc/overlayroot.local.conf"
 LOWER = Path("/media/root-ro")
 _SCRIPT = "scripts/init-bottom/overlayroot"
@@ -236,7 +234,7 @@ def _empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    (folder / MARK).write_text(
+    (folder / NOT_ON_DATA).write_text(
         f"The data partition at {MOUNT} is not mounted; what is written here is lost at power-off.\n"
     )
 

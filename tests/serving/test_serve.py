@@ -13,6 +13,7 @@ from appliance.errors import StripLost
 from appliance.records import Light, Notice, Shown
 from appliance.station.crash import crashes, read_crash
 from appliance.station.fallback import LAST_GOOD
+from appliance.station.places import NOT_ON_DATA
 from tests.serving.conftest import Make
 
 RATE = '[camera]\nsource = "virtual"\nrate_hz = 60\n'
@@ -161,3 +162,10 @@ def test_a_folder_that_can_not_be_had_costs_what_is_kept_there_but_not_the_bar(
     one.signal(signal.SIGTERM)
     code, log = one.ended()
     assert code == 0, log
+
+
+def test_a_data_partition_that_is_missing_is_told(station: Make) -> None:
+    one = station(RATE)
+    (one.state / NOT_ON_DATA).touch()
+    one.start()
+    assert "data partition" in one.status(lambda s: s.frames > 0 and bool(s.troubles)).troubles[0]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import UpkeepError
+from appliance.station.places import NOT_ON_DATA
 from appliance.upkeep import files, overlay, partition
 from appliance.upkeep.boot import Machine
 
@@ -204,7 +205,7 @@ def test_state_moves_with_its_owners_and_settings_are_copied(loop: Loop, tmp_pat
     assert (moved / "recordings/one").stat().st_uid == moved.stat().st_gid == 1234
     assert moved.stat().st_mode & 0o777 == 0o750
     assert (there / "settings/hipbar.toml").read_bytes() == (root / "etc/hipbar/hipbar.toml").read_bytes()
-    assert [path.name for path in (root / "var/lib/hipbar").iterdir()] == [overlay.MARK]
+    assert [path.name for path in (root / "var/lib/hipbar").iterdir()] == [NOT_ON_DATA]
     assert (root / "etc/fstab").read_bytes() == b"ours\n"
     assert there.stat().st_uid == 0
 
