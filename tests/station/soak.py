@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import itertools
 import json
 import logging
@@ -101,7 +102,9 @@ class Bench:
         self.state, self.bus = state, SocketBus()
         self.marks_s = float("-inf")  # mid-exposure of the last frame that showed the marks
         self.delays, self.handed_s = Delays(), 0.0
-        self._shown = False
+        self.strip: WiredStrip | None = None
+        self._shown = self._dead = False
+        self._faults = 0
         self._deck: list[str] = []
         self._heal_s: float | None = None
         self._ballast = state / "ballast"
@@ -123,7 +126,9 @@ class Bench:
         if self.handed_s:
             self.delays.add(time.perf_counter() - self.handed_s)
             self.handed_s = 0.0
-        if self._shown and self.bus.there:
+        dead, self._dead = self._dead, self.strip is not None and self.strip.faults > self._faults
+        self._faults = 0 if self.strip is None else self.strip.faults
+        if self._shown and not dead and not self._dead:
             age_s = self.now_s - self.marks_s
             self.outcome.oldest_ms = max(self.outcome.oldest_ms, 1e3 * age_s)
             self.outcome.stale += age_s > STALE_S
@@ -290,6 +295,7 @@ def _one_process(
     bench.bus.there = True
     bench.marks_s = float("-inf")
     strip = WiredStrip(bench.bus, Wiring(chosen.strip, "bgr"), encode, clock=bench.clock)
+    bench.strip = strip
     bench.look()
     try:
         measure(service, chosen, Treadmill(bench, lap), strip, Nobody(), pipeline, lambda: False)
@@ -300,6 +306,7 @@ def _one_process(
         bench.bus.close()
         bench.bus.ends.clear()
         bench.lit()
+        gc.unfreeze()  # a process does this freezing once, and here many follow one another
 
 
 def _stretch(bench: Bench) -> Hour:
@@ -328,6 +335,19 @@ def report(outcome: Outcome) -> str:
 
 
 @contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Within, nobody keeps what the station logs: thousands of lines, which would grow in whoever collects them."""
+    ours = logging.getLogger("hipbar")
+    before, ours.propagate, nobody = ours.propagate, False, logging.NullHandler()
+    ours.addHandler(nobody)
+    try:
+        yield
+    finally:
+        ours.removeHandler(nobody)
+        ours.propagate = before
+
+
+@contextlib.contextmanager
 def small_disk(size_mb: int = 32) -> Iterator[Path]:
     """A folder on a disk of its own that may be filled; without root an ordinary folder, which is not."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -348,9 +368,7 @@ def main(words: list[str]) -> int:
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--json", action="store_true")
     chosen = asked.parse_args(words)
-    logging.getLogger("hipbar").addHandler(logging.NullHandler())
-    logging.getLogger("hipbar").propagate = False
-    with small_disk() as disk:
+    with small_disk() as disk, unheard():
         outcome = soak(chosen.hours, chosen.seed, disk)
     print(json.dumps(msgspec.to_builtins(outcome)) if chosen.json else report(outcome))
     return int(outcome.stale > 0)
