@@ -57,3 +57,9 @@ class UpkeepError(HipbarError):
     """A change to the machine (package, boot settings) that was refused, or taken back; what was before is in force."""
 
     exit_code = 8
+
+
+class CalibrationError(HipbarError):
+    """A calibration that could not be made, or was refused; what was in force before still is."""
+
+    exit_code = 9

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ __all__ = [
     "Gpio",
     "Lens",
     "Motion",
+    "Over",
     "Panel",
     "Service",
     "Settings",
@@ -50,16 +51,20 @@ __all__ = [
 ]
 
 
-def load(path: Path | str | None = None) -> Settings:
-    """The settings of a TOML file, or the defaults without one.
+Over = Mapping[str, Any]
+"""Dotted keys and values that count above those of a file: {"lens.roll_deg": 0.4}."""
+
+
+def load(path: Path | str | None = None, over: Over | None = None) -> Settings:
+    """The settings of a TOML file, or the defaults without one; `over` counts above it.
 
     Raises `SettingsError` naming the file, the key and the remedy.
     """
-    return Settings() if path is None else parse(_read(Path(path)), str(path))
+    return parse("" if path is None else _read(Path(path)), str(path or "settings"), over)
 
 
-def parse(text: str, origin: str = "settings") -> Settings:
-    """Settings from TOML text; `origin` is named in errors."""
+def parse(text: str, origin: str = "settings", over: Over | None = None) -> Settings:
+    """Settings from TOML text with `over` above it; `origin` is named in errors."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -70,12 +75,21 @@ def parse(text: str, origin: str = "settings") -> Settings:
         raise SettingsError(
             f"{origin}: brackets in brackets without end", fix="start from `hipbar config show`"
         ) from None
+    _lay(over or {}, table)
     try:
         settings = _with_sensor(msgspec.convert(table, Settings), table.get("camera", {}), origin)
     except msgspec.ValidationError as error:
         raise _explained(str(error), origin) from None
     check(settings, origin)
     return settings
+
+
+def _lay(over: Over, table: dict[str, Any]) -> None:
+    """Puts values by their dotted keys into the table; one that is no table there is refused by whoever reads it."""
+    for key, value in over.items():
+        section, _, name = key.partition(".")
+        if isinstance(inner := table.setdefault(section, {}), dict):
+            inner[name] = value
 
 
 WIRING = ("camera", "lens", "strip", "panel", "gpio")
