@@ -17,6 +17,27 @@ from typing import Any
 import msgspec
 
 from appliance.records import Light
+from appliance.station.told import Ages, Fault, Gait, Keeping, Machine, Stages
+
+__all__ = [
+    "Ages",
+    "Condition",
+    "Fault",
+    "Gait",
+    "Keeping",
+    "Machine",
+    "Stages",
+    "Status",
+    "StatusFile",
+    "Verdict",
+    "is_alive",
+    "process_state",
+    "read_status",
+    "size",
+    "span",
+    "verdict",
+    "write_status",
+]
 
 FILE = "status.json"
 FORMAT = "hipbar-status"
@@ -31,44 +52,6 @@ _MOST_BYTES = 65536
 _log = logging.getLogger("hipbar.station")
 
 
-class Ages(msgspec.Struct, frozen=True, kw_only=True):
-    """How old a frame was when its light was out, over the last minute, in milliseconds."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    max: float | None = None
-
-
-class Keeping(msgspec.Struct, frozen=True, kw_only=True):
-    """The recording that is being written; `on` = the file system takes it. `file` is a name without its folder.
-
-    mb : of that file. written_mb : since the start, all files. dropped : frames that could not be kept.
-    trouble : why nothing is kept, in words.
-    """
-
-    on: bool = False
-    file: str | None = None
-    frames: int | None = None
-    mb: float | None = None
-    written_mb: float | None = None
-    dropped: int | None = None
-    trouble: str | None = None
-
-
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The board around the process. throttled : what slows it down now, in words; () = nothing, None = not known."""
-
-    temperature_c: float | None = None
-    throttled: tuple[str, ...] | None = None
-    under_voltage: bool | None = None
-    disk_free_mb: float | None = None
-    memory_free_mb: float | None = None
-    load: float | None = None
-    clock_synchronised: bool | None = None
-    uptime_s: float | None = None
-
-
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The station at one moment.
 
@@ -76,6 +59,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     start of the process; rate_hz : of the last minute or less. process_start : clock ticks since the boot at which
     `pid` began (/proc/PID/stat), so that another process with its number is not taken for it. descriptors : open ones.
     troubles : what a person should know, in words, the gravest first; none of them names a person.
+    mode : of the feedback. calibration : the revision in force, 0 = none. tried : settings that are neither the file's
+    nor the calibration's. clients : how many are at the control link. lent : whether one of them has the bar.
+    faults : the last ones, the newest first.
     """
 
     format: str = FORMAT
@@ -99,6 +85,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     safe_settings: bool = False
     troubles: tuple[str, ...] = ()
     board: Machine = Machine()
+    stages_ms: Stages = Stages()
+    gait: Gait = Gait()
+    mode: str | None = None
+    calibration: int | None = None
+    sides_proved: bool | None = None
+    tried: tuple[str, ...] = ()
+    clients: int = 0
+    lent: bool = False
+    faults: tuple[Fault, ...] = ()
 
 
 class Condition(StrEnum):
