@@ -7,6 +7,7 @@ Refuses frames of another size midway and times that do not advance, with `Sourc
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -22,6 +23,20 @@ from appliance.sight.markers import Sight
 _SHOWN = tuple(Shown)
 
 
+ADOPTED = frozenset(
+    {
+        *(f"feedback.{name}" for name in Settings().feedback.__struct_fields__),
+        *(f"sight.{name}" for name in Settings().sight.__struct_fields__),
+        *("motion.smooth_ms", "motion.steps", "strip.brightness"),
+    }
+)
+"""The settings that may change between two frames without a new start of anything."""
+
+
+def nothing() -> None:
+    """For whoever does not time the laps."""
+
+
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """What many frames of keypoints brought: a moment, a bar and what it shows for each, and the steps among them.
 
@@ -34,27 +49,44 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     shown: U8
 
 
-class Pipeline:
-    """The whole per-frame path; one instance a source, fed in the order of time."""
+def _unproved(moments: NDArray[np.void]) -> NDArray[np.void]:
+    """The same moments for a bar of which nobody has proved which end is the runner's left."""
+    told = moments.copy()
+    told["sides_sure"] = -1
+    return told
 
-    def __init__(self, settings: Settings) -> None:
+
+class Pipeline:
+    """The whole per-frame path; one instance a source, fed in the order of time.
+
+    sides_proved : False keeps every figure from the bar, which shows "unsure of sides" instead, whatever the mode.
+    """
+
+    def __init__(self, settings: Settings, *, sides_proved: bool = True) -> None:
+        self._settings, self.sides_proved = settings, sides_proved
         self._sight = Sight(settings)
         self._motion = Motion(settings)
         self._feedback = Feedback(settings)
         self._opened = False
         self._last_s = -math.inf
 
-    def feed(self, frame: Frame) -> Update:
-        """What one frame brings, and the light it asks for. Raises `SourceError` for a frame that can't be."""
+    def feed(self, frame: Frame, lap: Callable[[], None] = nothing) -> Update:
+        """What one frame brings, and the light it asks for. Raises `SourceError` for a frame that can't be.
+
+        lap : called after sight, after motion and after feedback, for whoever times them.
+        """
         if not self._last_s < frame.t_s < math.inf:
             raise self._untimely(frame.seq, frame.t_s)
         keypoints = self._sight.locate(frame)
+        lap()
         if not self._opened:
             self._motion.open(frame.luma.shape[1], frame.luma.shape[0])
             self._opened = True
         self._last_s = frame.t_s
         moments, steps = self._motion.advance(np.array([frame.t_s]), keypoints.xy_px[None], frame.row_s)
-        leds, shown = self._feedback.light(moments)
+        lap()
+        leds, shown = self._feedback.light(moments if self.sides_proved else _unproved(moments))
+        lap()
         return Update(
             frame.seq,
             frame.t_s,
@@ -81,12 +113,23 @@ class Pipeline:
             self._opened = True
         self._last_s = float(t_s[-1]) if len(t_s) else self._last_s
         moments, steps = self._motion.advance(t_s, xy_px, row_s)
-        leds, shown = self._feedback.light(moments)
+        leds, shown = self._feedback.light(moments if self.sides_proved else _unproved(moments))
         return Batch(moments, steps, leds, shown)
 
     def idle(self, t_s: float) -> tuple[U8, Shown]:
         """No frame came: what the bar shows at `t_s` all the same."""
         return self._feedback.idle(t_s)
+
+    def adopt(self, settings: Settings) -> None:
+        """Other settings from the next frame on: feedback and motion go on with what they know, and no light jumps.
+
+        Only what `ADOPTED` names may differ; a change of what counts as a dot makes sight look anew.
+        """
+        was, self._settings = self._settings, settings
+        self._feedback.adopt(settings)
+        self._motion.adopt(settings)
+        if settings.sight != was.sight:
+            self._sight = Sight(settings)
 
     def asymmetry(self) -> Asymmetry | None:
         """The running comparison of the sides; None before the first step."""

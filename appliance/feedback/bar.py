@@ -34,10 +34,14 @@ class Feedback:
     def __init__(self, settings: Settings) -> None:
         """Work out once what does not change: rules, tints and patterns."""
         self._leds = settings.strip.leds
+        self.adopt(settings)
+        self.reset()
+
+    def adopt(self, settings: Settings) -> None:
+        """Other rules from the next frame on; the light goes there from where it is, as slew, fade and guard allow."""
         self._rules = _rules(settings)
         self._tints = _tints(settings)
         self._looks = np.array([pattern(shown, settings) for shown in Shown], np.float64)
-        self.reset()
 
     def reset(self) -> None:
         """Forget everything, as at the start."""

@@ -42,6 +42,7 @@ class Motion:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._steps = settings.motion.steps
+        self._size: tuple[int, int] | None = None
         self._memo = np.zeros(gait.SIZE, gait.MEMO)
         self._state = np.zeros(1, gait.STATE)
         self._past = np.zeros(2, gait.PAST)
@@ -55,6 +56,7 @@ class Motion:
 
     def open(self, width_px: int, height_px: int) -> None:
         """The sensor's picture size, before the first frame."""
+        self._size = width_px, height_px
         camera, optics, motion = self._settings.camera, self._settings.lens, self._settings.motion
         upright_px = width_px if camera.rotate_deg in (90, 270) else height_px
         self._rules[0] = (
@@ -69,6 +71,12 @@ class Motion:
             optics.k1, optics.k2, optics.p1, optics.p2, optics.k3,
             math.radians(optics.pitch_deg), math.radians(optics.roll_deg), math.radians(optics.yaw_deg),
         )  # fmt: skip
+
+    def adopt(self, settings: Settings) -> None:
+        """Other rules from the next frame on; what is known of the runner stays. Mount, lens and zero are the same."""
+        self._settings, self._steps = settings, settings.motion.steps
+        if self._size:
+            self.open(*self._size)
 
     def advance(self, t_s: F64, xy_px: F64, row_s: float) -> tuple[NDArray[np.void], tuple[Step, ...]]:
         """Take frames in.

@@ -91,7 +91,7 @@ def any_moments(draw: st.DrawFn, most: int = 120) -> np.ndarray:
     for name in ("level_deg", "difference_deg", "left_last_deg", "right_last_deg"):
         rows[name] = np.where(rng.random(count) < 0.05, np.nan, rng.normal(0.0, 6.0, count))[held]
     rows["posture"] = rng.choice([0, 1, 2, 3, 3, 3, 3, 3], count)[held]
-    rows["sides_sure"] = (rng.random(count) < 0.9)[held]
+    rows["sides_sure"] = rng.choice([1, 1, 1, 1, 1, 1, 1, 1, 0, -1], count)[held]
     rows["left_steps"], rows["right_steps"] = rng.integers(2, 9, count)[held], rng.integers(2, 9, count)[held]
     rows["seen_s"] -= rng.choice([0.0, 0.0, 0.0, 0.05, 0.08, 0.3], count)[held]
     rows["step_s"] -= rng.choice([0.0, 0.4, 2.0], count)[held]

@@ -112,11 +112,11 @@ class Twin:
             return Shown.NO_DATA
         if self.f.mode == "off":
             return Shown.OFF
-        if live:
+        if live and m["sides_sure"] >= 0:
             return Shown.NO_DATA if np.isnan(m["level_deg"]) else Shown.MEASUREMENT
         if m["posture"] == Posture.STANDING:
             return Shown.STANDING
-        if not m["sides_sure"]:
+        if m["sides_sure"] < 1:
             return Shown.UNSURE_SIDES
         fresh = self.clock_s - float(m["step_s"]) < 1.5
         if self.f.mode == "step":
