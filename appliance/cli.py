@@ -34,6 +34,7 @@ COMMANDS = (
     "crash",
     "setup",
     "update",
+    "completion",
 )
 """In the order of the help; each is `appliance.commands.<name>:command`."""
 
@@ -105,8 +106,10 @@ def _answered(words: Sequence[str] | None) -> int:
         return _told(error.format_message(), f"`{asked} --help` lists what it takes", USAGE)
     except click.ClickException as error:
         return _told(error.format_message(), "`hipbar --help` shows examples", 1)
-    except SystemExit:
-        return PIPE_CLOSED  # the one case in which click itself ends the process: nobody reads its output
+    except (
+        SystemExit
+    ) as end:  # click itself ends the process when it completes words, and when nobody reads its output
+        return int(end.code or 0) if "_HIPBAR_COMPLETE" in os.environ else PIPE_CLOSED
     except (click.Abort, KeyboardInterrupt):
         return _told("stopped", "", STOPPED)
 
