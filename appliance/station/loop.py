@@ -8,7 +8,6 @@ or strip that is lost ends the loop with its own error.
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from appliance.errors import OutputError
 from appliance.pipeline import Pipeline
 from appliance.records import U8, Frame, Update
 from appliance.station.books import Book, Chunk, Gathering
+from appliance.station.laps import Laps
 from appliance.station.tally import Delays, Tally
 
 Stop = Callable[[], bool]
@@ -80,6 +80,7 @@ class Ledger:
         self._files = [_Tolerant(book) for book in files]
         self._gathering = Gathering((tally, *self._files), leds, frames)
         self.delays, self.ages = Delays(), Delays()
+        self.laps = Laps()
 
     @property
     def trouble(self) -> OutputError | None:
@@ -117,6 +118,7 @@ def watch(
     camera: Camera, strip: Strip, pipeline: Pipeline, ledger: Ledger, post: Witness, stop: Stop
 ) -> None:
     """Until `stop` says so or the camera ends: read a frame, feed it, show the light first, keep the books after."""
+    laps = ledger.laps
     for frame in camera.frames():
         if stop() or post.stop_asked:
             break
@@ -125,10 +127,10 @@ def watch(
             strip.show(pipeline.idle(now_s)[0])
             post.silent(now_s)
             continue
-        began_s = time.perf_counter()
-        update = pipeline.feed(frame)
-        fed_s = time.perf_counter()
+        laps.start()
+        update = pipeline.feed(frame, laps.lap)
         strip.show(update.leds)
+        laps.lap()
         now_s = camera.now_s()
         post.seen(update, now_s)
-        ledger.keep(update, fed_s - began_s, now_s - update.t_s)
+        ledger.keep(update, laps.end(now_s - update.t_s), now_s - update.t_s)
