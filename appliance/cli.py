@@ -30,6 +30,7 @@ COMMANDS = (
     "warm",
     "serve",
     "status",
+    "calibrate",
     "recordings",
     "crash",
     "setup",
