@@ -105,7 +105,7 @@ def _modules(board: Board, marker: int) -> NDArray[np.bool_]:
 
     dictionary = _dictionary(board)
     n = dictionary.markerSize + 2
-    return np.asarray(cv2.aruco.generateImageMarker(dictionary, marker, n)) == 0
+    return np.asarray(np.asarray(cv2.aruco.generateImageMarker(dictionary, marker, n)) == 0, np.bool_)
 
 
 def _runs_mm(
@@ -167,10 +167,7 @@ def _neighbours(board: Board, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     at = {int(corner): row for row, corner in enumerate(ids)}
     across = board.columns - 1
     pairs = [
-        (at[i], at[j])
-        for i in at
-        for j in (i + 1, i + across)
-        if j in at and (j != i + 1 or j % across)
+        (at[i], at[j]) for i in at for j in (i + 1, i + across) if j in at and (j != i + 1 or j % across)
     ]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
@@ -182,9 +179,7 @@ def _square_px(board: Board, ids: NDArray[np.int64], xy_px: F64) -> float | None
     return float(np.median(np.linalg.norm(xy_px[pairs[:, 0]] - xy_px[pairs[:, 1]], axis=1)))
 
 
-def _judged(
-    luma: U8, board: Board, ids: NDArray[np.int64], xy_px: F64, mirrored: bool
-) -> Sighting | None:
+def _judged(luma: U8, board: Board, ids: NDArray[np.int64], xy_px: F64, mirrored: bool) -> Sighting | None:
     """The sighting with how sharp and how bright it is, from the grey levels across the middles of squares' sides."""
     import cv2
 
@@ -199,9 +194,8 @@ def _judged(
     reach = max(1.5, 0.6 * gap)
     steps = np.linspace(-reach, reach, 25)
     way = ((a + b) / 2)[:, None, :] + across[:, None, :] * steps[None, :, None]
-    grey = cv2.remap(
-        luma.astype(np.float32), *(way[..., k].astype(np.float32) for k in (0, 1)), cv2.INTER_LINEAR
-    ).astype(np.float64)
+    at_x, at_y = way[..., 0].astype(np.float32), way[..., 1].astype(np.float32)
+    grey = np.asarray(cv2.remap(luma.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR), np.float64)
     rising = np.where((grey[:, -1] > grey[:, 0])[:, None], grey, grey[:, ::-1])
     profile = np.median(rising, axis=0)
     black, white = float(profile.min()), float(profile.max())
