@@ -45,6 +45,7 @@ __all__ = [
     "Strip",
     "entries",
     "keys_of",
+    "laid",
     "load",
     "parse",
     "wiring",
@@ -75,21 +76,28 @@ def parse(text: str, origin: str = "settings", over: Over | None = None) -> Sett
         raise SettingsError(
             f"{origin}: brackets in brackets without end", fix="start from `hipbar config show`"
         ) from None
-    _lay(over or {}, table)
     try:
         settings = _with_sensor(msgspec.convert(table, Settings), table.get("camera", {}), origin)
     except msgspec.ValidationError as error:
         raise _explained(str(error), origin) from None
     check(settings, origin)
-    return settings
+    return laid(settings, over, origin) if over else settings
 
 
-def _lay(over: Over, table: dict[str, Any]) -> None:
-    """Puts values by their dotted keys into the table; one that is no table there is refused by whoever reads it."""
+def laid(settings: Settings, over: Over, origin: str = "settings") -> Settings:
+    """Settings with other values above them; refused whole, like a file, with `SettingsError`."""
+    table: dict[str, Any] = msgspec.to_builtins(settings)
     for key, value in over.items():
         section, _, name = key.partition(".")
-        if isinstance(inner := table.setdefault(section, {}), dict):
-            inner[name] = value
+        if not name:
+            raise SettingsError(f"{origin}: unknown setting `{key}`", fix="keys look like feedback.mode")
+        table.setdefault(section, {})[name] = value
+    try:
+        new = msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), origin) from None
+    check(new, origin)
+    return new
 
 
 WIRING = ("camera", "lens", "strip", "panel", "gpio")

@@ -33,13 +33,17 @@ class Face:
 
     def __init__(self, strip: _Strip, settings: Settings) -> None:
         self._strip = strip
+        self._stood_s: float | None = None
+        self.now_s = self.silent_s = 0.0
+        self.recording = False
+        self.adopt(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """The pictures as these settings draw them."""
         self._no_data = pattern(Shown.NO_DATA, settings).tobytes()
         self._standing = pattern(Shown.STANDING, settings).tobytes()
         self._no_camera = pattern(Notice.NO_CAMERA, settings)
         self._recording = pattern(Notice.RECORDING, settings)
-        self._stood_s: float | None = None
-        self.now_s = self.silent_s = 0.0
-        self.recording = False
 
     @property
     def faults(self) -> int:
