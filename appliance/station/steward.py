@@ -1,0 +1,295 @@
+"""The settings file, the calibration and what somebody tries become the settings in force, changed whole or not at all.
+
+A value that is tried counts above the calibration, the calibration above the file, the file above the defaults. A
+change is worked out and checked first; then the loop takes it between two frames, or is left and entered again, with
+devices opened anew where the change needs it; only then is it kept. Refuses, with the old still in force: settings
+that don't fit (`SettingsError`), calibrations (`CalibrationError`), a card that takes nothing (`OutputError`), and what
+only a new start of the service can change. Its methods are for one thread at a time, and never for the loop's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from appliance.config import Settings, entries, keys_of, laid, parse
+from appliance.errors import CalibrationError, HipbarError, ServiceDown, SettingsError
+from appliance.pipeline import ADOPTED
+from appliance.station import fallback
+from appliance.station.calibration import (
+    Calibration,
+    committed,
+    gone_back,
+    mode_of,
+    read_calibration,
+    sides_proved,
+    write_calibration,
+)
+from appliance.station.hatch import Hatch
+from appliance.station.link import TRYABLE
+from appliance.station.places import state_dir
+from appliance.station.status import Status
+
+EXPOSED = frozenset({"camera.exposure_us", "camera.gain"})
+"""What a running camera takes."""
+
+_ONLY_ANEW = frozenset({"service.state", "service.memory_mb"})
+_MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
+_CHANGES_S = 12.0  # a camera may be closed and opened meanwhile, twice if the new settings don't do
+
+
+class Change:
+    """Other settings that the loop has to be left for. parts : what is to be opened anew: camera, strip, panel."""
+
+    def __init__(self, settings: Settings, proved: bool, parts: frozenset[str]) -> None:
+        self.settings, self.proved, self.parts = settings, proved, parts
+        self._over = threading.Event()
+        self._error: HipbarError | None = None
+
+    def settle(self, error: HipbarError | None = None) -> None:
+        """It is in force now, or it was refused, and what was before is."""
+        self._error = error
+        self._over.set()
+
+    def wait(self) -> None:
+        """Until it is settled; raises why it was refused."""
+        if not self._over.wait(_CHANGES_S):
+            raise ServiceDown("the change is not done yet", fix="`hipbar status` tells how the station is")
+        if self._error:
+            raise self._error
+
+
+class Loop(Protocol):
+    """The loop while it runs."""
+
+    def adopt(self, settings: Settings, proved: bool) -> None:
+        """Takes other settings, of those that it can take, between two frames."""
+
+
+class Steward:
+    """Made from a settings file, whatever it is worth: `problem` says why it can't be used, `warnings` what else."""
+
+    def __init__(self, file: Path, hatch: Hatch, software: str = "") -> None:
+        self.file, self._hatch, self._software = file, hatch, software
+        self.text: str | None = None
+        self.problem: SettingsError | None = None
+        self.warnings: list[str] = []
+        self.calibration = Calibration()
+        self.clock_set: Callable[[], bool | None] = lambda: None
+        self.status: Callable[[], Status] = Status
+        self.loop: Loop | None = None
+        self.pending: Change | None = None
+        self.anew = False
+        """Somebody has changed something while nothing was measured: the process has to start again."""
+        self._tried: dict[str, tuple[Any, int | None]] = {}
+        self._base = Settings()
+        try:
+            self.text = fallback.read(file)
+            self._base = read_whole(self.text, file)
+        except SettingsError as error:
+            self.problem = error
+        self.state = state_dir(self._base)
+        self._calibrated()
+        self.settings = self._found()
+
+    @property
+    def proved(self) -> bool:
+        """Whether left was proved to be left, with the settings in force."""
+        return sides_proved(self.calibration, self.settings)
+
+    @property
+    def tried(self) -> dict[str, Any]:
+        """What is tried now."""
+        return {key: value for key, (value, _) in self._tried.items()}
+
+    def resort(self, known: Settings) -> None:
+        """Uses these in place of the file's, with what the calibration says of how the station is built."""
+        over = {
+            key: value
+            for key, value in self.calibration.over(known).items()
+            if key.partition(".")[0] in ("camera", "lens", "strip")
+        }
+        self._base = self.settings = known
+        try:
+            self.settings = laid(known, over)
+        except SettingsError as error:
+            self.warnings.append(f"the calibration does not fit: {error}")
+
+    def told(self) -> dict[str, Any]:
+        """The settings in force and where each comes from, ready for JSON."""
+        now = self.calibration.current
+        return {
+            "settings": msgspec.to_builtins(self.settings),
+            "origins": {key: self._origin(key) for key, *_ in entries(self.settings)},
+            "file": str(self.file),
+            "tried": self.tried,
+            "revision": now.number if now else 0,
+        }
+
+    def try_values(self, values: Mapping[str, Any], owner: int | None) -> list[str]:
+        """Puts values above everything else until the `owner` leaves (None = nobody does); the keys that changed."""
+        for key in values:
+            if not any(key == one or (one.endswith(".") and key.startswith(one)) for one in TRYABLE):
+                raise SettingsError(f"{key}: can't be tried", fix="set it in the settings file and reload")
+        tried = {**self._tried, **{key: (value, owner) for key, value in values.items()}}
+        changed, _ = self._apply(self._base, self.calibration, tried)
+        return changed
+
+    def untry(self, owner: int | None = None) -> list[str]:
+        """Takes back what this owner has tried; without one, everything."""
+        kept = {key: one for key, one in self._tried.items() if owner is not None and one[1] != owner}
+        if kept == self._tried:
+            return []
+        return self._apply(self._base, self.calibration, kept)[0]
+
+    def reload(self) -> dict[str, Any]:
+        """Reads the settings file and the calibration again; what has changed, and what was opened anew."""
+        text = fallback.read(self.file)
+        base = read_whole(text, self.file)
+        if state_dir(base) != self.state:
+            raise _anew("service.state")
+        changed, parts = self._apply(base, read_calibration(self.state), self._tried)
+        self.text, self.problem = text, None
+        return {"changed": changed, "reopened": sorted(parts)}
+
+    def commit(
+        self,
+        step: str,
+        values: Mapping[str, Any],
+        figures: Mapping[str, Any],
+        *,
+        lens_mode: str | None = None,
+        proves_sides: bool = False,
+    ) -> int:
+        """Keeps what a step has found, in force at once; the number of the new revision."""
+        if lens_mode is not None and lens_mode != mode_of(self.settings):
+            what = f"the lens was measured for {lens_mode}, the station uses {mode_of(self.settings)}"
+            raise CalibrationError(what, fix="measure it in the mode that is used")
+        tried = {key: one for key, one in self._tried.items() if key not in values}
+        aim = laid(self._laid(self._base, self.calibration, tried), values, step)
+        calibration = committed(
+            self.calibration,
+            aim,
+            step,
+            values,
+            figures,
+            proves_sides=proves_sides,
+            software=self._software,
+            clock_set=self.clock_set(),
+        )
+        return self._keep(calibration, tried)
+
+    def rollback(self, to: int) -> int:
+        """Goes back to revision `to`, in force at once; the number of the revision that says so."""
+        back = gone_back(self.calibration, to, software=self._software, clock_set=self.clock_set())
+        return self._keep(back, self._tried)
+
+    def _keep(self, calibration: Calibration, tried: dict[str, tuple[Any, int | None]]) -> int:
+        """In force first, then on the card; a card that refuses brings back what was before."""
+        before = self.calibration, self._tried
+        self._apply(self._base, calibration, tried)
+        try:
+            write_calibration(self.state, calibration)
+        except HipbarError:
+            self._apply(self._base, *before)
+            raise
+        assert calibration.current
+        return calibration.current.number
+
+    def _apply(
+        self, base: Settings, calibration: Calibration, tried: dict[str, tuple[Any, int | None]]
+    ) -> tuple[list[str], frozenset[str]]:
+        """Brings settings into force, or raises and leaves all as it was; the keys that changed, what was opened."""
+        aim = self._laid(base, calibration, tried)
+        changed = changed_keys(self.settings, aim)
+        proved = sides_proved(calibration, aim)
+        parts: frozenset[str] = frozenset()
+        if changed or proved != self.proved:
+            parts = self._bring(aim, changed, proved)
+        self._base, self.calibration, self._tried, self.settings = base, calibration, tried, aim
+        return changed, parts
+
+    def _bring(self, aim: Settings, changed: list[str], proved: bool) -> frozenset[str]:
+        if blocked := _ONLY_ANEW.intersection(changed):
+            raise _anew(min(blocked))
+        loop = self.loop
+        if loop is None:
+            self.anew = True
+            return frozenset({"everything"})
+        if ADOPTED.union(EXPOSED).issuperset(changed):
+            self._hatch.ask(lambda: loop.adopt(aim, proved))
+            return frozenset()
+        change = self.pending = Change(aim, proved, parts_of(changed, aim))
+        try:
+            change.wait()
+        finally:
+            self.pending = None
+        return change.parts
+
+    def _laid(
+        self, base: Settings, calibration: Calibration, tried: Mapping[str, tuple[Any, int | None]]
+    ) -> Settings:
+        """The layers, one above the other."""
+        with_it = laid(base, calibration.over(base), f"{self.file} with the calibration")
+        return laid(with_it, {key: value for key, (value, _) in tried.items()}, "tried") if tried else with_it
+
+    def _calibrated(self) -> None:
+        try:
+            self.calibration = read_calibration(self.state)
+        except CalibrationError as error:
+            self.warnings.append(f"{error}; the station runs without its calibration; {error.fix}")
+
+    def _found(self) -> Settings:
+        """The first settings in force: a calibration that does not fit the file any more is left out, and told."""
+        try:
+            return self._laid(self._base, self.calibration, {})
+        except SettingsError as error:
+            self.warnings.append(f"the calibration does not fit: {error}; {error.fix}")
+            self.calibration = Calibration()
+            return self._base
+
+    def _origin(self, key: str) -> str:
+        if key in self._tried:
+            return "tried"
+        if made := self.calibration.made_by(key, self._base):
+            day = datetime.fromtimestamp(made.made_s).strftime("%Y-%m-%d")
+            return f"calibration {made.number}: {made.step}, {day}"
+        return str(self.file) if self.text and key in keys_of(self.text) else "default"
+
+
+def read_whole(text: str, file: Path) -> Settings:
+    """Settings that say how the station is built; an emptied file would otherwise mean a recorded runner."""
+    settings = parse(text, str(file))
+    for key in ("strip.kind", "camera.source"):
+        if key not in keys_of(text):
+            fix = "name it; /usr/share/hipbar/hipbar.toml is the file as it was delivered"
+            raise SettingsError(f"{file}: {key} is not set", fix=fix)
+    return settings
+
+
+def changed_keys(was: Settings, now: Settings) -> list[str]:
+    """The dotted keys whose values differ, in the order of the file."""
+    before = {key: value for key, value, *_ in entries(was)}
+    return [key for key, value, *_ in entries(now) if value != before[key]]
+
+
+def parts_of(changed: list[str], now: Settings) -> frozenset[str]:
+    """What has to be opened anew for these changes."""
+    wired = [key for key in changed if key not in ADOPTED | EXPOSED | _MOUNT]
+    tables = {key.partition(".")[0] for key in wired}
+    parts = tables & {"camera", "strip", "panel"}
+    if "gpio" in tables:
+        parts |= {"panel", "strip"}
+    made_of_settings = now.camera.source == "virtual"  # its pictures are what the settings say
+    if made_of_settings and ("lens" in tables or _MOUNT.intersection(changed)):
+        parts |= {"camera"}
+    return frozenset(parts)
+
+
+def _anew(key: str) -> SettingsError:
+    return SettingsError(f"{key} can't change while the service runs", fix="`sudo systemctl restart hipbar`")
