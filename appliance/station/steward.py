@@ -79,13 +79,13 @@ class Steward:
         self.text: str | None = None
         self.problem: SettingsError | None = None
         self.warnings: list[str] = []
-        self.calibration = Calibration()
         self.clock_set: Callable[[], bool | None] = lambda: None
-        self.status: Callable[[], Status] = Status
+        self.last_status: Callable[[], Status] = Status
         self.loop: Loop | None = None
         self.pending: Change | None = None
         self.anew = False
         """Somebody has changed something while nothing was measured: the process has to start again."""
+        self._kept = Calibration()
         self._tried: dict[str, tuple[Any, int | None]] = {}
         self._base = Settings()
         try:
@@ -97,10 +97,14 @@ class Steward:
         self._calibrated()
         self.settings = self._found()
 
+    def calibration(self) -> Calibration:
+        """All its revisions."""
+        return self._kept
+
     @property
     def proved(self) -> bool:
         """Whether left was proved to be left, with the settings in force."""
-        return sides_proved(self.calibration, self.settings)
+        return sides_proved(self._kept, self.settings)
 
     @property
     def tried(self) -> dict[str, Any]:
@@ -111,7 +115,7 @@ class Steward:
         """Uses these in place of the file's, with what the calibration says of how the station is built."""
         over = {
             key: value
-            for key, value in self.calibration.over(known).items()
+            for key, value in self._kept.over(known).items()
             if key.partition(".")[0] in ("camera", "lens", "strip")
         }
         self._base = self.settings = known
@@ -120,9 +124,13 @@ class Steward:
         except SettingsError as error:
             self.warnings.append(f"the calibration does not fit: {error}")
 
-    def told(self) -> dict[str, Any]:
+    def status(self) -> Status:
+        """What the station last said of itself."""
+        return self.last_status()
+
+    def settings_told(self) -> dict[str, Any]:
         """The settings in force and where each comes from, ready for JSON."""
-        now = self.calibration.current
+        now = self._kept.current
         return {
             "settings": msgspec.to_builtins(self.settings),
             "origins": {key: self._origin(key) for key, *_ in entries(self.settings)},
@@ -137,15 +145,14 @@ class Steward:
             if not any(key == one or (one.endswith(".") and key.startswith(one)) for one in TRYABLE):
                 raise SettingsError(f"{key}: can't be tried", fix="set it in the settings file and reload")
         tried = {**self._tried, **{key: (value, owner) for key, value in values.items()}}
-        changed, _ = self._apply(self._base, self.calibration, tried)
+        changed, _ = self._apply(self._base, self._kept, tried)
         return changed
 
-    def untry(self, owner: int | None = None) -> list[str]:
+    def untry(self, owner: int | None) -> None:
         """Takes back what this owner has tried; without one, everything."""
         kept = {key: one for key, one in self._tried.items() if owner is not None and one[1] != owner}
-        if kept == self._tried:
-            return []
-        return self._apply(self._base, self.calibration, kept)[0]
+        if kept != self._tried:
+            self._apply(self._base, self._kept, kept)
 
     def reload(self) -> dict[str, Any]:
         """Reads the settings file and the calibration again; what has changed, and what was opened anew."""
@@ -162,18 +169,17 @@ class Steward:
         step: str,
         values: Mapping[str, Any],
         figures: Mapping[str, Any],
-        *,
-        lens_mode: str | None = None,
-        proves_sides: bool = False,
+        lens_mode: str | None,
+        proves_sides: bool,
     ) -> int:
         """Keeps what a step has found, in force at once; the number of the new revision."""
         if lens_mode is not None and lens_mode != mode_of(self.settings):
             what = f"the lens was measured for {lens_mode}, the station uses {mode_of(self.settings)}"
             raise CalibrationError(what, fix="measure it in the mode that is used")
         tried = {key: one for key, one in self._tried.items() if key not in values}
-        aim = laid(self._laid(self._base, self.calibration, tried), values, step)
+        aim = laid(self._laid(self._base, self._kept, tried), values, step)
         calibration = committed(
-            self.calibration,
+            self._kept,
             aim,
             step,
             values,
@@ -186,12 +192,12 @@ class Steward:
 
     def rollback(self, to: int) -> int:
         """Goes back to revision `to`, in force at once; the number of the revision that says so."""
-        back = gone_back(self.calibration, to, software=self._software, clock_set=self.clock_set())
+        back = gone_back(self._kept, to, software=self._software, clock_set=self.clock_set())
         return self._keep(back, self._tried)
 
     def _keep(self, calibration: Calibration, tried: dict[str, tuple[Any, int | None]]) -> int:
         """In force first, then on the card; a card that refuses brings back what was before."""
-        before = self.calibration, self._tried
+        before = self._kept, self._tried
         self._apply(self._base, calibration, tried)
         try:
             write_calibration(self.state, calibration)
@@ -211,7 +217,7 @@ class Steward:
         parts: frozenset[str] = frozenset()
         if changed or proved != self.proved:
             parts = self._bring(aim, changed, proved)
-        self._base, self.calibration, self._tried, self.settings = base, calibration, tried, aim
+        self._base, self._kept, self._tried, self.settings = base, calibration, tried, aim
         return changed, parts
 
     def _bring(self, aim: Settings, changed: list[str], proved: bool) -> frozenset[str]:
@@ -240,23 +246,23 @@ class Steward:
 
     def _calibrated(self) -> None:
         try:
-            self.calibration = read_calibration(self.state)
+            self._kept = read_calibration(self.state)
         except CalibrationError as error:
             self.warnings.append(f"{error}; the station runs without its calibration; {error.fix}")
 
     def _found(self) -> Settings:
         """The first settings in force: a calibration that does not fit the file any more is left out, and told."""
         try:
-            return self._laid(self._base, self.calibration, {})
+            return self._laid(self._base, self._kept, {})
         except SettingsError as error:
             self.warnings.append(f"the calibration does not fit: {error}; {error.fix}")
-            self.calibration = Calibration()
+            self._kept = Calibration()
             return self._base
 
     def _origin(self, key: str) -> str:
         if key in self._tried:
             return "tried"
-        if made := self.calibration.made_by(key, self._base):
+        if made := self._kept.made_by(key, self._base):
             day = datetime.fromtimestamp(made.made_s).strftime("%Y-%m-%d")
             return f"calibration {made.number}: {made.step}, {day}"
         return str(self.file) if self.text and key in keys_of(self.text) else "default"
