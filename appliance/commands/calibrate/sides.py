@@ -1,0 +1,223 @@
+"""A foot lifted when told, and a half of the bar that a person names, prove that left is left from end to end.
+
+Left and right are always the runner's. Keeps `camera.mirror` and `strip.reversed`, and with them the proof without
+which the service shows nothing per side. Nothing is concluded from the obliquity: a hip may drop on either side.
+Refuses answers that contradict one another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.commands.calibrate.keep import Ways, step_options, walk
+from appliance.commands.options import finite
+from appliance.errors import CalibrationError
+
+if TYPE_CHECKING:
+    from appliance.calibration.sides import Lift, Stand
+    from appliance.commands.calibrate.bar import Bar
+    from appliance.commands.calibrate.guide import Guide, Outcome
+    from appliance.commands.calibrate.rows import Rows
+    from appliance.config import Settings
+    from appliance.records import F64, Side
+    from appliance.station.client import Link
+
+_NOTHING_TO_SEE = ("none", "memory")
+_STAND_FIX = (
+    "back to the camera, both heels' dots in view and free; `hipbar calibrate aim` shows what the camera sees"
+)
+_ANSWERS = {"l": "left", "r": "right", "n": "neither"}
+
+
+@click.command(name="sides")
+@click.option(
+    "--wait",
+    type=click.FloatRange(2, 300),
+    default=20.0,
+    show_default=True,
+    callback=finite,
+    help="Seconds to wait for each lift.",
+)
+@click.option(
+    "--bar-seen",
+    type=click.Choice(("right-way", "wrong-way")),
+    help="What somebody saw of the bar's halves (hipbar leds --test); without it they are asked.",
+)
+@step_options
+def command(ways: Ways, wait: float, bar_seen: str | None) -> int:
+    """Prove that left is left: lift a foot when told, then say which half of the bar is lit.
+
+    Sets the camera's mirroring and the end at which the bar begins. Until this has passed once the bar shows nothing
+    per side, and again after the camera, its mount or the bar's wiring was changed.
+
+    \b
+    Examples:
+      hipbar calibrate sides
+      hipbar calibrate sides --wait 60
+      hipbar calibrate sides --yes --bar-seen right-way --json
+    """
+    if ways.yes and bar_seen is None:
+        raise click.UsageError("with --yes nobody looks at the bar: say --bar-seen right-way or wrong-way")
+    return walk("sides", ways, step, wait=wait, bar_seen=bar_seen)
+
+
+def step(link: Link, guide: Guide, **params: Any) -> Outcome:
+    """The feet, then the bar."""
+    from appliance.commands.calibrate.bar import settings_of
+    from appliance.commands.calibrate.guide import Outcome
+
+    settings = settings_of(link)
+    was = settings.camera.mirror
+    guide.say("The runner stands in view with the back to the camera, feet hip-wide, both heels free.")
+    guide.ready("Ready?")
+    lifts, mirror = _feet(link, guide, settings, float(params["wait"]))
+    settings = settings_of(link)
+    bar, turned = _bar(link, guide, settings, params["bar_seen"])
+    words = f"left is left: {len(lifts)} lifts, {'the picture is mirrored back' if mirror else 'no mirror'}; {bar}"
+    figures = {
+        "lifts": len(lifts),
+        "least_rise": round(min(lift.height for lift in lifts), 3),
+        "mirror_changed": mirror != was,
+        "bar": bar,
+        "bar_changed": turned != settings.strip.reversed,
+    }
+    values = {"camera.mirror": mirror, "strip.reversed": turned}
+    return Outcome(values=values, figures=figures, words=words, proves_sides=True)
+
+
+def _feet(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[tuple[Lift, ...], bool]:
+    """Both feet once; and once more with the mirror the other way, when they say so."""
+    from appliance.calibration.sides import mirrored
+
+    lifts = _both(link, guide, settings, wait_s)
+    mirror = mirrored(lifts)
+    if mirror is None:
+        raise CalibrationError(
+            f"the heel on the picture's {lifts[0].rose} rose for both feet",
+            fix="lift the foot that is named, put it down, then the other one",
+        )
+    if mirror != settings.camera.mirror:
+        guide.say("The wrong heel rose, both times: the station takes the runner's left for their right.")
+        if not guide.ask(f"set camera.mirror = {'true' if mirror else 'false'} and do it once more?"):
+            raise CalibrationError("the sides are exchanged, and were left so", fix="set camera.mirror")
+        link.set({"camera.mirror": mirror})
+        lifts += _both(link, guide, settings, wait_s)
+        if mirrored(lifts) is not mirror:
+            raise CalibrationError("the second time another heel rose", fix="start again, one foot at a time")
+    if any(lift.named is not None and lift.named != lift.asked for lift in lifts[-2:]):
+        raise CalibrationError(
+            "the station names the heels the other way round than they are seen",
+            fix="heels' dots on the outside of the shoes, feet hip-wide; then start again",
+        )
+    return lifts, mirror
+
+
+def _both(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[Lift, ...]:
+    """The left foot, then the right one."""
+    from appliance.records import Side
+
+    return tuple(_lift(link, guide, settings, side, wait_s) for side in (Side.LEFT, Side.RIGHT))
+
+
+def _lift(link: Link, guide: Guide, settings: Settings, side: Side, wait_s: float) -> Lift:
+    """Waits until both feet rest, has one lifted, and sees which heel rises."""
+    from appliance.calibration.sides import lifted, stand
+    from appliance.commands.calibrate.rows import gathered
+
+    rest: Stand | None = None
+    found: Lift | None = None
+
+    def resting(rows: Rows) -> bool:
+        nonlocal rest
+        rest = stand(*_points(link, rows, settings))
+        guide.figure("both heels rest" if rest else "waiting for both heels at rest", good=bool(rest))
+        return rest is not None
+
+    def rising(rows: Rows) -> bool:
+        nonlocal found
+        found = lifted(*_points(link, rows, settings), rest, side) if rest else None
+        guide.figure(
+            f"the {found.rose} heel in the picture is up" if found else "no heel is up", good=bool(found)
+        )
+        return found is not None
+
+    gathered(link, wait_s, resting)
+    if rest is None:
+        raise CalibrationError(f"both heels were not seen at rest in {wait_s:g} s", fix=_STAND_FIX)
+    guide.say(f"Lift the {side.upper()} foot, and keep it up.")
+    gathered(link, wait_s, rising)
+    if found is None:
+        raise CalibrationError(f"no heel rose clearly in {wait_s:g} s", fix=_STAND_FIX)
+    guide.say("Seen. Put it down again.")
+    return found
+
+
+def _points(link: Link, rows: Rows, settings: Settings) -> tuple[F64, F64]:
+    """Times and marks of the last seconds, upright, never mirrored."""
+    from appliance.calibration.sides import upright
+
+    late = rows[rows["t_s"] >= rows["t_s"][-1] - 2.0]
+    size = settings.camera.width_px, settings.camera.height_px
+    return late["t_s"], upright(late["xy_px"], size, settings.camera.rotate_deg)
+
+
+def _bar(link: Link, guide: Guide, settings: Settings, seen: str | None) -> tuple[str, bool]:
+    """How the bar was seen, in words, and which way round it has to be."""
+    from appliance.commands.calibrate.bar import Bar
+
+    now = settings.strip.reversed
+    if seen is not None:
+        return f"{seen.replace('-', ' ')} round, as was said", now if seen == "right-way" else not now
+    if settings.strip.kind in _NOTHING_TO_SEE:
+        return f'not looked at: strip.kind is "{settings.strip.kind}"', now
+    guide.say("Now the bar. Stand where the runner runs, and look at it.")
+    with contextlib.closing(Bar(link, settings.strip.leds)) as bar:
+        right = _looked(guide, bar, settings)
+        if right:
+            return "right way round", now
+        if not guide.ask(f"the halves are exchanged: set strip.reversed = {str(not now).lower()}?"):
+            raise CalibrationError(
+                "the bar's halves are exchanged, and were left so", fix="set strip.reversed"
+            )
+        link.set({"strip.reversed": not now})
+        if not _looked(guide, bar, settings):
+            raise CalibrationError(
+                "the bar was seen the other way round again", fix="answer as the runner sees it"
+            )
+    return "turned round", not now
+
+
+def _looked(guide: Guide, bar: Bar, settings: Settings) -> bool:
+    """Three halves in an order that nobody can guess: whether they were seen where they are; refuses a mixture."""
+    order = ["left", "right", random.SystemRandom().choice(("left", "right"))]
+    random.SystemRandom().shuffle(order)
+    same = []
+    for half in order:
+        bar.show(_half(settings, half))
+        said = _ANSWERS[guide.choose("Which half of the bar is lit?", _ANSWERS, meanwhile=bar.keep)]
+        if said == "neither":
+            raise CalibrationError(
+                "no half was seen to be lit", fix="`hipbar calibrate strip` looks at the bar"
+            )
+        same.append(said == half)
+    if len(set(same)) > 1:
+        raise CalibrationError(
+            "the answers do not agree with one another",
+            fix="answer as the runner sees the bar, and start again",
+        )
+    return same[0]
+
+
+def _half(settings: Settings, half: str) -> Any:
+    """The half that the station would light for that side: `feedback.swap` counts, as it does in a run."""
+    from appliance.calibration.strip import single
+    from appliance.feedback.patterns import top_byte
+
+    count, top = settings.strip.leds, top_byte(settings.strip)
+    first = (half == "left") != settings.feedback.swap
+    which = range(count // 2) if first else range(count - count // 2, count)
+    return single(count, which, (top, top, top))
