@@ -7,11 +7,19 @@ missing or busy is a warning. What was opened before is closed again.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from collections.abc import Collection
+
 from appliance import config
 from appliance.errors import CameraLost, StripLost
 from hw.camera import Camera
 from hw.panel import Panel, open_panel
 from hw.strip import Strip
+
+if TYPE_CHECKING:
+    from hw.camera.lighting import Log
 
 
 class Rig:
@@ -27,6 +35,9 @@ class Rig:
             self.strip: Strip = open_strip(settings.strip, settings.gpio)
         except StripLost as error:
             raise StripLost(f"{error} (no light bar, no station)", fix=error.fix) from None
+        self._lit: Log | None = None
+        if settings.camera.source == "virtual" and settings.camera.scene:
+            self.strip = self._in_view(self.strip)
         self.panel: Panel
         try:
             self.panel, warning = open_panel(settings)
@@ -38,10 +49,35 @@ class Rig:
     def see(self) -> Camera:
         """Opens the camera, after strip and panel, so that they can show what is going on meanwhile."""
         try:
-            self._camera = open_camera(self._settings)
+            self._camera = open_camera(self._settings, lit=self._lit)
         except CameraLost as error:
             raise CameraLost(f"{error} (no camera, no station)", fix=error.fix) from None
         return self._camera
+
+    def _in_view(self, strip: Strip) -> Strip:
+        """The strip, where a virtual camera may see an LED of it."""
+        from hw.camera.lighting import Log
+        from hw.strip.seen import SeenStrip
+
+        self._lit = Log()
+        return SeenStrip(strip, self._lit)
+
+    def reopen(self, settings: config.Settings, parts: Collection[str]) -> Camera:
+        """Closes these parts ("camera", "strip", "panel"), opens them as other settings say, and the camera in any case.
+
+        Raises what opening raises; call it again with the settings of before, then.
+        """
+        self._settings = settings
+        if "camera" in parts and self._camera:
+            self._camera.close()
+            self._camera = None
+        if "strip" in parts:
+            self.strip.close()
+            self.strip = open_strip(settings.strip, settings.gpio)
+        if "panel" in parts:
+            self.panel.close()
+            self.panel, _ = open_panel(settings)
+        return self._camera or self.see()
 
     def close(self) -> None:
         """Leaves the strip dark, puts the status light out and lets go of the camera, even when one complains.
@@ -98,8 +134,13 @@ def _open_wired(wanted: config.Strip, gpio: config.Gpio) -> Strip:
     return open_shift_register(wanted, gpio)
 
 
-def open_camera(settings: config.Settings, *, speed: float = 1.0, stand_s: float = 0.0) -> Camera:
-    """The camera that the settings name, live; `speed` and `stand_s` are for the sources that are only played."""
+def open_camera(
+    settings: config.Settings, *, speed: float = 1.0, stand_s: float = 0.0, lit: Log | None = None
+) -> Camera:
+    """The camera that the settings name, live; `speed` and `stand_s` are for the sources that are only played.
+
+    `lit` : when which LED of the strip was lit, for a virtual camera that has one of them in view.
+    """
     wanted = settings.camera
     if wanted.source == "v4l2":
         from hw.camera.v4l2 import V4l2Camera
@@ -128,7 +169,18 @@ def open_camera(settings: config.Settings, *, speed: float = 1.0, stand_s: float
         from hw.camera.video import VideoFile
 
         return VideoFile(wanted.file, row_s=wanted.row_us * 1e-6, realtime=True, speed=speed)
+    return _open_virtual(settings, speed, stand_s, lit)
+
+
+def _open_virtual(settings: config.Settings, speed: float, stand_s: float, lit: Log | None) -> Camera:
+    """What the settings say is what is there, unless a scene file says otherwise."""
     from hw.camera.scene import mounted
+    from hw.camera.stage import Stage
     from hw.camera.virtual import VirtualCamera
 
-    return VirtualCamera(mounted(settings, stand_s=stand_s), realtime=True, speed=speed)
+    wanted = settings.camera
+    if not wanted.scene:
+        return VirtualCamera(mounted(settings, stand_s=stand_s), realtime=True, speed=speed)
+    camera = VirtualCamera(realtime=True, speed=speed, stage=Stage(Path(wanted.scene), wanted), lit=lit)
+    camera.expose(wanted.exposure_us, wanted.gain)
+    return camera
