@@ -1,15 +1,18 @@
 """Requests, answers and live pictures become frames of bytes on a local socket, and frames become them again.
 
 One frame is four bytes of length, big-endian, and one msgpack map. Seconds are of CLOCK_MONOTONIC, pixels the sensor's
-unless a name says otherwise; a figure that is not known is None, a mark that is not seen NaN. Pure: no socket is opened
-here. Refuses, with `Misunderstood`, every frame that is too long, no msgpack, no known request, or has fields too many,
-too few or of another type.
+unless a name says otherwise; a figure that is not known is None, a mark that is not seen NaN. No socket is opened here.
+Refuses, with `Misunderstood`, every frame that is too long, no msgpack, no known request, or has fields too many, too
+few or of another type.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -29,6 +32,7 @@ LIVE_HZ = 30.0
 
 LEND_S = 2.0
 _MOST_LEDS = 4096
+_LONGEST_PATH = 100
 _DEEP = 6
 """Figures may be lists in maps in lists, but not without end."""
 
@@ -274,6 +278,19 @@ def check_tryable(values: Mapping[str, Any]) -> None:
                 f"{key[:64]!r} can't be tried while the station runs",
                 fix="write it into the settings file; `hipbar config reload` applies it",
             )
+
+
+@contextlib.contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name for a socket that the kernel takes: its 108 bytes are less than some folders have."""
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _short(error: BaseException) -> str:
