@@ -7,19 +7,25 @@ running, frozen, starting anew, stopped, never installed. What is not known is l
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from appliance.commands.options import finite
+
 if TYPE_CHECKING:
     from appliance.station.status import Status, Verdict
 
 SETTINGS = Path("/etc/hipbar/hipbar.toml")
 _SYSTEMD_S = 2.0
+_SYSTEMD_AGAIN_S = 5.0
+"""Watching, systemd is asked so often: each time costs a process."""
+
 _PROPERTIES = ("LoadState", "ActiveState", "SubState", "NRestarts", "Result", "StatusText")
 
 
@@ -55,37 +61,107 @@ class Seen(msgspec.Struct, frozen=True):
 
 @click.command(name="status")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
-def command(as_json: bool) -> int:
+@click.option(
+    "--watch", is_flag=True, help="Look again and again, until Ctrl-C; with --json an object a line."
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(0.2, 3600),
+    default=1.0,
+    show_default=True,
+    callback=finite,
+    help="With --watch: seconds from one look to the next.",
+)
+def command(as_json: bool, watch: bool, every: float) -> int:
     """Say how the station is: running, waiting for something, or down.
 
-    The service writes its status each second; this looks at it, asks systemd, and counts crash reports. Exit code 0
-    when the station does what it is there for, 7 otherwise.
+    The service writes its status each second; this looks at it, asks systemd, and counts crash reports, so it works
+    also when the service hangs. Exit code 0 when the station does what it is there for, 7 otherwise.
 
     \b
     Examples:
       hipbar status
+      hipbar status --watch
       hipbar status --json | jq .status.light_age_ms
     """
     from appliance.errors import ServiceDown
 
+    if watch:
+        return _watch(every, as_json=as_json)
     seen = look()
-    click.echo(as_object(seen) if as_json else "\n".join(lines(seen)))
+    click.echo(as_object(seen) if as_json else "\n".join(_drawn(seen)))
     if not seen.verdict.healthy:
-        raise ServiceDown(seen.verdict.words, fix=seen.verdict.todo or "`journalctl -u hipbar` says more")
+        raise ServiceDown(seen.verdict.words, fix=seen.verdict.todo or "`hipbar logs` says more")
     return 0
 
 
-def look() -> Seen:
-    """One look at files, processes and systemd."""
+def _drawn(seen: Seen) -> list[str]:
+    """The screen for what standard output is: a terminal's size, or a line a row."""
+    from appliance.commands.status_words import lines, screen
+
+    if not sys.stdout.isatty():
+        return list(lines(seen))
+    columns, height = shutil.get_terminal_size()
+    return screen(
+        seen, columns, max(height - 3, 1)
+    )  # what went wrong is said below it, and the prompt comes back
+
+
+def _watch(every_s: float, *, as_json: bool) -> int:
+    """Looks until somebody says that it is enough, which is no failure."""
+    from appliance.commands.stop import Stop
+
+    stop = Stop(None)
+    draws = sys.stdout.isatty() and not as_json
+    if draws:
+        click.echo("\x1b[?25l\x1b[2J", nl=False)  # no cursor, an empty screen
+    try:
+        with stop.listening():
+            asked_s, unit = float("-inf"), None
+            while not stop():
+                if time.monotonic() - asked_s >= _SYSTEMD_AGAIN_S:
+                    asked_s, unit = time.monotonic(), _unit()
+                _show(look(unit), as_json=as_json, draws=draws)
+                stop.pause(every_s)
+    finally:
+        if draws:
+            click.echo("\x1b[?25h")
+    return 0
+
+
+def _show(seen: Seen, *, as_json: bool, draws: bool) -> None:
+    """One look more: an object a line, the same screen drawn over, or one screen after the other."""
+    from appliance.commands.status_words import lines, screen
+
+    if as_json:
+        text = as_object(seen) + "\n"
+    elif draws:
+        columns, height = shutil.get_terminal_size()
+        drawn = screen(seen, columns, max(height - 1, 1), todo=True)
+        text = "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in drawn) + "\x1b[J"
+    else:
+        text = "\n".join(lines(seen)) + "\n\n"
+    click.echo(text, nl=False)
+    sys.stdout.flush()
+
+
+def _unit() -> Unit | None:
+    """systemd's view of the station that is looked at; another runtime folder's is none of systemd's."""
+    from appliance.station.places import RUNTIME, runtime_dir
+
+    return ask_systemd() if runtime_dir() == RUNTIME else None
+
+
+def look(unit: Unit | None = None) -> Seen:
+    """One look at files and processes; `unit` : what systemd says, which is asked without."""
     from appliance.station import crash
     from appliance.station.flight import boot_id
-    from appliance.station.places import RUNTIME, runtime_dir
+    from appliance.station.places import runtime_dir
     from appliance.station.status import is_alive, read_status, verdict
 
-    runtime = runtime_dir()
-    status = read_status(runtime)
+    status = read_status(runtime_dir())
     now_s = time.monotonic()
-    unit = ask_systemd() if runtime == RUNTIME else None
+    unit = unit or _unit()
     found = judged(verdict(status, now_s, boot_id(), is_alive(status)), status, unit)
     return Seen(found, status, unit, _reports(state_folder() / crash.FOLDER), now_s)
 
@@ -127,12 +203,21 @@ def judged(verdict: Verdict, status: Status | None, unit: Unit | None) -> Verdic
     """The verdict on the status file, with what systemd and the kernel know better."""
     from appliance.station.status import Condition, Verdict, process_state
 
+    if verdict.condition in (Condition.NO_CAMERA, Condition.FAULT) and status and status.troubles:
+        what, fix = remedy(status)
+        return Verdict(verdict.condition, f"{verdict.condition}: {what}", fix or verdict.todo)
     if verdict.condition is Condition.NOT_ANSWERING and status and status.pid:
         frozen = process_state(status.pid)[0] in ("T", "t")
         words = verdict.words + ("; its process is frozen (a stop signal)" if frozen else "")
         return Verdict(verdict.condition, words, verdict.todo)
-    if unit is None or verdict.condition not in (Condition.NEVER, Condition.STOPPED, Condition.ENDED):
-        return verdict
+    known_better = (Condition.NEVER, Condition.STOPPED, Condition.ENDED)
+    return _as_systemd_says(verdict, status, unit) if unit and verdict.condition in known_better else verdict
+
+
+def _as_systemd_says(verdict: Verdict, status: Status | None, unit: Unit) -> Verdict:
+    """The verdict on a station that has no process."""
+    from appliance.station.status import Condition, Verdict
+
     if unit.active in ("activating", "reloading"):
         last = unit.text or (status.state if status else "")
         words = "systemd is starting the station" + (f"; it said last: {last}" if last else "")
@@ -146,125 +231,21 @@ def judged(verdict: Verdict, status: Status | None, unit: Unit | None) -> Verdic
     return verdict
 
 
+def remedy(status: Status) -> tuple[str, str]:
+    """The gravest trouble as what is wrong and what to do about it, which stands behind it where it has one."""
+    trouble = status.troubles[0]
+    for fault in status.faults:
+        if fault.fix and trouble == f"{fault.what}; {fault.fix}":
+            return fault.what, fault.fix
+    what, _, fix = trouble.partition("; ")
+    return what, fix
+
+
 def as_object(seen: Seen) -> str:
     """One JSON object on one line."""
     told = msgspec.to_builtins(seen)
     told["verdict"]["healthy"] = seen.verdict.healthy
     return msgspec.json.encode(told).decode()
-
-
-def lines(seen: Seen) -> Iterator[str]:
-    """The screen."""
-    status = seen.status
-    yield f"{_coloured(seen.verdict)}: {seen.verdict.words}"
-    rows = [
-        *(_of_status(status, seen.now_s) if status else ()),
-        *_of_unit(seen.unit),
-        *_of_crashes(seen.crashes),
-    ]
-    yield from (f"{what:<10} {words}" for what, words in rows if words)
-
-
-def _coloured(verdict: Verdict) -> str:
-    from appliance.station.status import Condition
-
-    if os.environ.get("NO_COLOR"):
-        return verdict.condition
-    waiting = verdict.condition in (Condition.STARTING, Condition.NO_CAMERA, Condition.STOPPED)
-    return click.style(verdict.condition, fg="green" if verdict.healthy else "yellow" if waiting else "red")
-
-
-def _of_status(status: Status, now_s: float) -> Iterator[tuple[str, str]]:
-    from appliance.station.status import span
-
-    def ago(then_s: float | None) -> str:
-        return "" if then_s is None or then_s > now_s else span(now_s - then_s)
-
-    yield "software", status.version
-    since, told = ago(status.state_since_s), ago(status.written_s)
-    said = f"; said {told} ago" if told and not _is_fresh(status, now_s) else ""
-    yield "state", status.state + (f" for {since}" if since and not said else "") + said
-    yield "camera", ", ".join(_camera(status))
-    yield "light", ", ".join(_light(status))
-    yield "recording", _recording(status)
-    yield "machine", ", ".join(_machine(status))
-    up = ago(status.started_s)
-    parts = [f"process {status.pid}" if status.pid else "", f"up {up}" if up and not said else ""]
-    parts += [f"{status.memory_mb:.0f} MB" if status.memory_mb is not None else ""]
-    parts += [f"{status.descriptors} files open" if status.descriptors is not None else ""]
-    yield "process", ", ".join(part for part in parts if part).removeprefix("process ")
-    if status.safe_settings:
-        yield (
-            "settings",
-            "safe settings: the button was held at power-on; the file's count again at the next start",
-        )
-    for trouble in status.troubles:
-        yield "trouble", trouble
-
-
-def _is_fresh(status: Status, now_s: float) -> bool:
-    from appliance.station.status import FRESH_S
-
-    return status.written_s is not None and 0 <= now_s - status.written_s < FRESH_S
-
-
-def _camera(status: Status) -> Iterator[str]:
-    if status.rate_hz is not None:
-        yield f"{status.rate_hz:.1f} frames/s"
-    yield f"{status.frames:,} frames"
-    yield f"{status.lost:,} lost"
-
-
-def _light(status: Status) -> Iterator[str]:
-    ages = status.light_age_ms
-    if ages.p50 is not None and ages.p99 is not None and ages.max is not None:
-        yield f"{ages.p50:.1f} / {ages.p99:.1f} / {ages.max:.1f} ms old at p50 / p99 / most"
-    yield f"{status.strip_faults:,} strip faults" if status.strip_faults else "no strip faults"
-
-
-def _recording(status: Status) -> str:
-    from appliance.station.status import size
-
-    kept = status.recording
-    parts = [kept.file or "on" if kept.on else "off"]
-    parts += [f"{kept.mb:.1f} MB" if kept.on and kept.mb is not None else ""]
-    parts += [f"{size(kept.written_mb)} since the start" if kept.written_mb else ""]
-    parts += [f"{kept.dropped:,} frames not kept" if kept.dropped else ""]
-    return ", ".join([part for part in parts if part] + ([kept.trouble] if kept.trouble else []))
-
-
-def _machine(status: Status) -> Iterator[str]:
-    from appliance.station.status import size, span
-
-    board = status.board
-    if board.temperature_c is not None:
-        yield f"{board.temperature_c:.0f} C"
-    yield from board.throttled or (("under-voltage",) if board.under_voltage else ())
-    if board.disk_free_mb is not None:
-        yield f"{size(board.disk_free_mb)} of disk free"
-    if board.load is not None:
-        yield f"load {board.load:.2f}"
-    if board.clock_synchronised is not None:
-        yield "clock set" if board.clock_synchronised else "clock not set"
-    if board.uptime_s is not None:
-        yield f"up {span(board.uptime_s)}"
-
-
-def _of_unit(unit: Unit | None) -> Iterator[tuple[str, str]]:
-    if unit:
-        often = "once" if unit.restarts == 1 else f"{unit.restarts:,} times"
-        anew = f", started anew {often}" if unit.restarts else ""
-        yield "service", f"{unit.active} ({unit.sub}){anew}"
-
-
-def _of_crashes(crashes: Reports) -> Iterator[tuple[str, str]]:
-    if not crashes.readable:
-        yield "crashes", "this user may not look; `sudo hipbar status` does"
-    elif crashes.count:
-        many = f"{crashes.count} reports, the newest" if crashes.count > 1 else "1 report"
-        yield "crashes", f"{many}: {crashes.why}; `hipbar crash` shows it"
-    else:
-        yield "crashes", "none"
 
 
 def may_look(folder: Path) -> bool:

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from appliance import cli
-from appliance.commands.status import Reports, Seen, Unit, _reports, judged, lines, unit_of
+from appliance.commands.status import Reports, Seen, Unit, _reports, judged, unit_of
+from appliance.commands.status_words import lines
 from appliance.station import crash
 from appliance.station.flight import FILE, left_behind
 from appliance.station.recording import Recording
@@ -159,9 +160,9 @@ def test_the_screen_says_in_words_what_there_is(monkeypatch: pytest.MonkeyPatch)
         "software   hipbar 0.4.0\n"
         "state      recording for 2 min\n"
         "camera     119.9 frames/s, 108,000 frames, 3 lost\n"
-        "light      3.9 / 9.1 / 12.0 ms old at p50 / p99 / most, no strip faults\n"
+        "light      3.9 / 5.0 / 9.1 ms old at p50 / p95 / p99, most 12.0, no faults\n"
         "recording  000012.hbk, 3.1 MB, 41 MB since the start\n"
-        "machine    61 C, 12.1 GB of disk free, clock set, up 2 h 1 min\n"
+        "machine    61 C, not throttled, 12.1 GB of disk free, clock set, up 2 h 1 min\n"
         "process    812, up 15 min, 214 MB, 43 files open\n"
         "service    active (running), started anew 2 times\n"
         "crashes    3 reports, the newest: killed; `hipbar crash` shows it"
