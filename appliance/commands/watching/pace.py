@@ -1,0 +1,108 @@
+"""How long the terminal took for the last screens becomes when the next one is due, and how much may be on it.
+
+Seconds of any one clock, bytes as written. A screen counts as drawn when the terminal has answered the question that
+was sent behind it; until then there is no next one, so nothing ever piles up between here and the eye, whatever buffers
+lie between. A terminal that never answers gets a screen at most twice a second. Pure: the time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+DETAILS = ("full", "coarse", "dots")
+"""What is drawn of the picture: all greys, few, its dots alone."""
+
+MOST_HZ, DEAF_HZ = 10.0, 2.0
+_RATES_HZ = (1.0, 2.0, 5.0, 10.0)
+_SLOW_S, _QUICK_S = 0.8, 0.3
+"""A screen that takes longer makes the next one plainer; a richer one is tried when it should take no longer."""
+_SLOW_TIMES = 2
+"""So many in a row: the first screen with more on it is drawn whole, those behind it only where they differ."""
+_DEAF_S = 5.0
+_GUESS = {"full": 16_000, "coarse": 8_000, "dots": 3_000}
+"""Bytes of a first screen with so much on it, measured at 80 x 24."""
+_RETRY_S = (10.0, 300.0)
+
+
+class Pace:
+    """Told of every screen that goes out and every answer that comes back."""
+
+    def __init__(self, answers: bool = True) -> None:
+        self.answers = answers
+        self.detail = DETAILS[-1]
+        self.screen_s: float | None = None
+        """How long the last screen took from its first byte to the terminal's answer."""
+        self._sent: deque[tuple[float, int]] = deque()
+        self._sent_s = -1e9
+        self._round_s = 0.2
+        self._bytes_s = 0.0
+        self._costs = dict(_GUESS)
+        self._retry_s, self._retry_wait_s = -1e9, _RETRY_S[0]
+        self._cost_s = 0.0
+        self._slow = 0
+        self._drawn: deque[float] = deque(maxlen=12)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a screen is on its way."""
+        return bool(self._sent)
+
+    def due_s(self) -> float:
+        """When the next screen may be drawn, unless one is on its way."""
+        apart_s = 1 / (MOST_HZ if self.answers else DEAF_HZ)
+        return self._sent_s + max(apart_s, 3 * self._cost_s)
+
+    def rate_hz(self) -> float:
+        """How many live messages a second are worth asking for."""
+        took_s = 1 / (MOST_HZ if self.answers else DEAF_HZ) if self.screen_s is None else self.screen_s
+        wanted = 1 / max(took_s, 3 * self._cost_s, 1 / MOST_HZ)
+        return next((rate for rate in _RATES_HZ if rate >= wanted * 0.95), _RATES_HZ[-1])
+
+    def screens_hz(self) -> float | None:
+        """How many screens a second were drawn of late."""
+        if len(self._drawn) < 3:
+            return None
+        return (len(self._drawn) - 1) / max(self._drawn[-1] - self._drawn[0], 1e-3)
+
+    def sent(self, now_s: float, size: int, cost_s: float) -> None:
+        """A screen of so many bytes went out; drawing it took `cost_s` of our own time."""
+        self._sent_s = now_s
+        self._cost_s = cost_s
+        if self.answers:
+            self._sent.append((now_s, size))
+        else:
+            self._drawn.append(now_s)
+
+    def answered(self, now_s: float) -> None:
+        """The terminal has drawn the oldest screen that was on its way."""
+        self.answers = True
+        if not self._sent:
+            return
+        began_s, size = self._sent.popleft()
+        took_s = max(now_s - began_s, 1e-4)
+        self.screen_s = took_s
+        self._drawn.append(now_s)
+        self._round_s = min(self._round_s, took_s)
+        self._costs[self.detail] = max(size, int(0.9 * self._costs[self.detail]))
+        if size > 500:
+            self._bytes_s = size / max(took_s - 0.8 * self._round_s, 1e-4)
+        self._choose(now_s, took_s)
+
+    def waited(self, now_s: float) -> None:
+        """Looks whether an answer is overdue; a terminal that was slow before is given longer."""
+        if self._sent and now_s - self._sent[0][0] > max(_DEAF_S, 10 * (self.screen_s or 0.0)):
+            self.answers = False
+            self._sent.clear()
+
+    def _choose(self, now_s: float, took_s: float) -> None:
+        at = DETAILS.index(self.detail)
+        self._slow = self._slow + 1 if took_s > _SLOW_S else 0
+        if self._slow >= _SLOW_TIMES and at + 1 < len(DETAILS):
+            self._slow = 0
+            self.detail = DETAILS[at + 1]
+            self._retry_s = now_s + self._retry_wait_s
+            self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_S[1])
+        elif at > 0 and now_s >= self._retry_s and took_s < _QUICK_S and self._bytes_s:
+            richer = DETAILS[at - 1]
+            if self._round_s + self._costs[richer] / self._bytes_s < _SLOW_S:
+                self.detail = richer

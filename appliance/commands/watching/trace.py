@@ -1,0 +1,101 @@
+"""The last seconds of obliquity become a curve in characters, drawn as by a sweeping pen.
+
+Degrees, positive upwards (the runner's right side higher). The newest value is where the gap is; what lies right of it
+is the sweep before. So between two screens only the columns under the pen change, and a slow line can follow. With
+UTF-8 a cell has 2 x 4 points (Braille), otherwise one. A frame without a measured pair leaves a hole.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.commands.watching.canvas import Canvas, Look
+from appliance.commands.watching.ink import Depth, Ink
+from appliance.commands.watching.view import SPAN_S, Past
+
+SCALES_DEG = (5.0, 10.0, 20.0, 45.0)
+_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+"""The Unicode Braille pattern's bit for each of its 4 x 2 points."""
+_GAP_S = 0.15
+"""So much is left blank before the pen."""
+
+
+def scale_deg(past: Past) -> float:
+    """The smallest of the scales that holds all but single outliers."""
+    seen = past.obliquity_deg[np.isfinite(past.obliquity_deg)]
+    most = float(np.quantile(np.abs(seen), 0.99)) if len(seen) else 0.0
+    return next((scale for scale in SCALES_DEG if most <= scale), SCALES_DEG[-1])
+
+
+def points(past: Past, columns: int, rows: int, scale: float) -> NDArray[np.bool_]:
+    """(rows, columns) points that the pen has touched within the last sweep."""
+    touched = np.zeros((rows, columns), bool)
+    if not len(past.t_s):
+        return touched
+    now_s = float(past.t_s[-1])
+    recent = (past.t_s > now_s - SPAN_S + _GAP_S) & np.isfinite(past.obliquity_deg)
+    ticks = np.floor(past.t_s[recent] * (columns / SPAN_S)).astype(np.int64)
+    heights = np.clip((1 - past.obliquity_deg[recent] / scale) / 2, 0, 1) * (rows - 1)
+    ys = np.rint(heights).astype(np.int64)
+    for tick in np.unique(ticks).tolist():
+        here = np.flatnonzero(ticks == tick)
+        first = here[0] - 1 if here[0] > 0 and ticks[here[0] - 1] == tick - 1 else here[0]
+        stroke = ys[first : here[-1] + 1]
+        touched[stroke.min() : stroke.max() + 1, tick % columns] = True
+    return touched
+
+
+def draw(canvas: Canvas, box: tuple[int, int, int, int], past: Past, ink: Ink, zero: Look) -> None:
+    """Puts the curve into box (x, y, columns, rows); its last row tells the steps, its left edge the scale."""
+    x, y, columns, rows = box
+    scale = scale_deg(past)
+    labels = 4
+    wide, high = columns - labels, rows - 1
+    if wide < 8 or high < 3:
+        return
+    middle = high // 2
+    for row, value in ((0, scale), (middle, 0.0), (high - 1, -scale)):
+        canvas.write(x, y + row, f"{value:+3.0f}" if value else "  0", zero)
+    dash = "─" if ink.utf8 else "-"
+    canvas.write(x + labels, y + middle, dash * wide, zero)
+    signs = _braille(past, wide, high, scale) if ink.utf8 else _letters(past, wide, high, scale)
+    for row in range(high):
+        for column in np.flatnonzero(signs[row] != " ").tolist():
+            canvas.write(x + labels + column, y + row, str(signs[row, column]), Look(bold=True))
+    _steps(canvas, x + labels, y + high, wide, past, zero)
+
+
+def _braille(past: Past, wide: int, high: int, scale: float) -> NDArray[np.str_]:
+    touched = points(past, 2 * wide, 4 * high, scale)
+    codes = (touched.reshape(high, 4, wide, 2) * _BITS[None, :, None, :]).sum(axis=(1, 3))
+    signs = np.full((high, wide), " ", "<U1")
+    for row, column in zip(*np.nonzero(codes), strict=True):
+        signs[row, column] = chr(0x2800 + int(codes[row, column]))
+    return signs
+
+
+def _letters(past: Past, wide: int, high: int, scale: float) -> NDArray[np.str_]:
+    return np.where(points(past, wide, high, scale), "*", " ").astype("<U1")
+
+
+def _steps(canvas: Canvas, x: int, y: int, wide: int, past: Past, look: Look) -> None:
+    """L and R under the curve, where a step on that foot was over; a caret under the pen."""
+    if not len(past.t_s):
+        return
+    now_s = float(past.t_s[-1])
+    for at_s, foot in past.steps:
+        if now_s - SPAN_S + _GAP_S < at_s <= now_s:
+            canvas.write(x + math.floor(at_s * (wide / SPAN_S)) % wide, y, foot, look)
+    canvas.write(x + math.floor(now_s * (wide / SPAN_S)) % wide, y, "^", Look(bold=True))
+
+
+def faint(ink: Ink) -> Look:
+    """How lines and labels are drawn that are there only for orientation."""
+    return (
+        Look()
+        if ink.depth is Depth.NONE
+        else Look(8 if ink.depth is Depth.NAMED else ink.colour(110, 110, 120))
+    )
