@@ -7,10 +7,9 @@ missing or busy is a warning. What was opened before is closed again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from collections.abc import Collection
 
 from appliance import config
 from appliance.errors import CameraLost, StripLost
@@ -36,8 +35,7 @@ class Rig:
         except StripLost as error:
             raise StripLost(f"{error} (no light bar, no station)", fix=error.fix) from None
         self._lit: Log | None = None
-        if settings.camera.source == "virtual" and settings.camera.scene:
-            self.strip = self._in_view(self.strip)
+        self._keep_in_view()
         self.panel: Panel
         try:
             self.panel, warning = open_panel(settings)
@@ -54,16 +52,18 @@ class Rig:
             raise CameraLost(f"{error} (no camera, no station)", fix=error.fix) from None
         return self._camera
 
-    def _in_view(self, strip: Strip) -> Strip:
-        """The strip, where a virtual camera may see an LED of it."""
-        from hw.camera.lighting import Log
-        from hw.strip.seen import SeenStrip
+    def _keep_in_view(self) -> None:
+        """A virtual camera with a scene of its own may see an LED of the strip."""
+        if self._settings.camera.source == "virtual" and self._settings.camera.scene:
+            from hw.camera.lighting import Log
+            from hw.strip.seen import SeenStrip
 
-        self._lit = Log()
-        return SeenStrip(strip, self._lit)
+            self._lit = self._lit or Log()
+            if not isinstance(self.strip, SeenStrip):
+                self.strip = SeenStrip(self.strip, self._lit)
 
     def reopen(self, settings: config.Settings, parts: Collection[str]) -> Camera:
-        """Closes these parts ("camera", "strip", "panel"), opens them as other settings say, and the camera in any case.
+        """Closes these parts ("camera", "strip", "panel"), opens them as other settings say; a camera in any case.
 
         Raises what opening raises; call it again with the settings of before, then.
         """
@@ -74,6 +74,7 @@ class Rig:
         if "strip" in parts:
             self.strip.close()
             self.strip = open_strip(settings.strip, settings.gpio)
+        self._keep_in_view()
         if "panel" in parts:
             self.panel.close()
             self.panel, _ = open_panel(settings)

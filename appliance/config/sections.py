@@ -42,6 +42,12 @@ class Camera(_Section, frozen=True):
     runner: Annotated[
         str, Meta(description="virtual: which recorded runner (hipbar demo --help lists them)")
     ] = "rbds001"
+    scene: Annotated[
+        str,
+        Meta(
+            description="virtual: a file that says what is truly before the camera (docs/cameras.md); empty = what these settings say"
+        ),
+    ] = ""
     width_px: Annotated[int, Meta(ge=64, le=8192, description="picture width as the sensor delivers it")] = (
         480
     )

@@ -51,5 +51,11 @@ class Camera(Protocol):
         Ends with the source, or raises `CameraLost` (live) or `SourceError` (file).
         """
 
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Another exposure and gain, in force within a few frames; the stream goes on.
+
+        0 us = the camera decides, where it can. Refuses, with `SourceError`, where there is nothing to expose.
+        """
+
     def close(self) -> None:
         """Let go of the device or file; iterating again ends at once. Closing twice is fine."""

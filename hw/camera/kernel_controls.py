@@ -14,7 +14,7 @@ import msgspec
 
 from hw.camera.kernel_video import call_number
 
-_AUTO_EXPOSURE, _MANUAL = 0x009A_0901, 1
+_AUTO_EXPOSURE, _MANUAL, _AUTO, _APERTURE_PRIORITY = 0x009A_0901, 1, 0, 3
 _EXPOSURE, _EXPOSURE_UNIT_S = 0x009A_0902, 1e-4
 _RATE_MAY_FALL = 0x009A_0903  # "exposure dynamic framerate": longer exposure in the dark, fewer frames
 _DISABLED = 0x1
@@ -52,6 +52,12 @@ def fix_exposure(fd: int, wanted_s: float) -> float | None:
     if not _set(fd, _EXPOSURE, min(max(round(wanted_s / _EXPOSURE_UNIT_S), low), high)):
         return None
     return exposure_s(fd)
+
+
+def free_exposure(fd: int) -> None:
+    """Give the exposure back to the camera: webcams name that aperture priority, most others automatic."""
+    if not _set(fd, _AUTO_EXPOSURE, _APERTURE_PRIORITY):
+        _set(fd, _AUTO_EXPOSURE, _AUTO)
 
 
 def exposure_s(fd: int) -> float:

@@ -29,14 +29,16 @@ class Asked(msgspec.Struct, frozen=True):
     gain: float
     focus_dpt: float
 
+    def exposure(self) -> dict[str, Any]:
+        """The controls of the exposure alone."""
+        return {"AeEnable": False, "ExposureTime": round(self.exposure_us), "AnalogueGain": self.gain}
+
     def controls(self) -> dict[str, Any]:
         """libcamera's controls: everything fixed, nothing smoothed. Not every camera has all of them."""
         frame_us = round(1e6 / self.rate_hz)
         controls = {
             "FrameDurationLimits": (frame_us, frame_us),
-            "AeEnable": False,
-            "ExposureTime": round(self.exposure_us),
-            "AnalogueGain": self.gain,
+            **self.exposure(),
             "AwbEnable": False,
             "ColourGains": (1.0, 1.0),  # 850 nm passes all three colour filters about alike
             "NoiseReductionMode": 0,

@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from appliance.errors import CameraLost
@@ -100,6 +101,10 @@ class PiCamera:
         """Now on the frames' clock."""
         return time.monotonic()
 
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Another exposure and gain, with the next request that goes to the camera: in force some frames later."""
+        self._device.expose(exposure_us, gain)
+
     def close(self) -> None:
         """Stop the camera and let go of it; one that does not answer is left behind."""
         self._device.is_open = False
@@ -125,6 +130,7 @@ class _Device:
         self._filled = threading.Condition()
         self._held: tuple[Any, Any] | None = None
         self._seq, self._frames, self._last_s = 0, 0, -np.inf
+        self._judged_at = _SETTLED_FRAMES
         self._camera: Any = None
         self._mapped_array: Any = None
         self._format: dict[str, Any] = {}
@@ -165,11 +171,28 @@ class _Device:
         if not self.is_open:  # it took so long that nobody waits for it any more
             self.close()
 
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Ask for another exposure; what comes of it is looked at when it has settled."""
+        self.asked = msgspec.structs.replace(self.asked, exposure_us=exposure_us, gain=gain)
+        self._judged_at = self._frames + _SETTLED_FRAMES
+        try:
+            self._camera.set_controls(self._exposure())
+        except Exception as error:  # the library's own kinds of failure, of which there are many
+            raise CameraLost(f"{self._name}: its exposure can't be set: {error}", fix=_CABLE) from error
+
+    def _exposure(self) -> dict[str, Any]:
+        """What this camera has of the exposure's controls."""
+        return {k: v for k, v in self.asked.exposure().items() if k in self._camera.camera_controls}
+
     def restart(self) -> None:
-        """Stop the stream and start it again, in the same configuration: changing modes leaks memory."""
+        """Stop the stream and start it again, in the same configuration: changing modes leaks memory.
+
+        picamera2 forgets at a start what controls it was given, so those that may have changed are given again.
+        """
         try:
             self._camera.stop()
             self._empty()
+            self._camera.set_controls(self._exposure())
             self._camera.start()
         except Exception as error:  # the library's own kinds of failure; silence then decides
             raise OSError(str(error)) from error
@@ -277,7 +300,7 @@ class _Device:
         self._last_s = t_s
         self._frames += 1
         self._metadata = metadata
-        if self._frames == _SETTLED_FRAMES:
+        if self._frames == self._judged_at:
             for line in self.asked.unlike(metadata):
                 _log.warning("%s: %s", self._name, line)
         return Frame(seq=self._seq, t_s=t_s, luma=luma, row_s=self._row_s)

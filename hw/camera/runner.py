@@ -34,7 +34,7 @@ class TrueStep(msgspec.Struct, frozen=True):
     midstance_drop_deg: float
 
 
-class Runner(msgspec.Struct, frozen=True, kw_only=True):
+class Runner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The figures of a synthetic runner. `tilt_deg` is the constant obliquity of marks that were placed askew."""
 
     cadence_spm: float = 170.0

@@ -9,6 +9,7 @@ Refuses a pair that the runner does not wear, and figures without sense.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -16,11 +17,13 @@ import msgspec
 from appliance.config import Lens, Settings
 from appliance.errors import SettingsError
 from hw.camera import trials
+from hw.camera.acting import Act, Acts, Performer
 from hw.camera.actors import Actor, Mirrored, Recorded, StandingFirst, exchanged
+from hw.camera.props import Beam, Board, Lamp, Plumb
 from hw.camera.runner import Runner
 
 
-class Reflection(msgspec.Struct, frozen=True, kw_only=True):
+class Reflection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A bright spot that is nobody's mark; with a path it swings to and fro through (x, y)."""
 
     x_px: float
@@ -32,7 +35,7 @@ class Reflection(msgspec.Struct, frozen=True, kw_only=True):
     period_s: float = 1.0
 
 
-class Hidden(msgspec.Struct, frozen=True):
+class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mark that something stands before, from one time to another."""
 
     mark: str
@@ -40,7 +43,7 @@ class Hidden(msgspec.Struct, frozen=True):
     to_s: float
 
 
-class Other(msgspec.Struct, frozen=True, kw_only=True):
+class Other(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another person on the next treadmill: the same motion, elsewhere, a little later and with other weight."""
 
     right_m: float = 1.0
@@ -49,7 +52,7 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
     later_s: float = 0.21
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
+class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that decides the virtual camera's pictures; the same scene gives the same bytes.
 
     runner : a recorded one's name or a synthetic `Runner`. pair : "" = the best that the runner wears.
@@ -58,9 +61,14 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     hide_heels_below_m, _above_m : a heel is hidden below or above this height over the floor, a part of each stride.
     mirrored : the whole world, camera and noise included, is its own mirror image; left is right.
     loop : a recording goes on after its end; otherwise the frames end there. duration_s : frames end after so long.
+    act : what the person does (`hw.camera.acting`); "away" = nobody there. reference_us : exposure times gain at which
+    the levels hold, once somebody has set an exposure (`expose`); until then `exposure_ms` and the levels as written.
+    flicker_hz : the background's light swings so often, by the share `flicker`. blur_px : how far out of focus, as the
+    sigma of a Gaussian. stamp_late_ms : the frames' times are late by so much, which no real camera would tell.
     """
 
     runner: str | Runner = "rbds001"
+    act: Act = "run"
     pair: str = ""
     plate_dots: int = 4
     heels: bool = True
@@ -107,6 +115,16 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     lost: float = 0.0
     seed: int = 1
 
+    reference_us: float = 6000.0
+    flicker_hz: float = 0.0
+    flicker: float = 0.5
+    blur_px: float = 0.0
+    stamp_late_ms: float = 0.0
+    board: Board | None = None
+    beam: Beam | None = None
+    plumb: Plumb | None = None
+    lamp: Lamp | None = None
+
     @property
     def upright_px(self) -> tuple[int, int]:
         """Width and height of the picture turned upright."""
@@ -119,11 +137,13 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
         return self.f_px or float(self.upright_px[1])
 
 
-def actor(scene: Scene) -> Actor:
-    """The person in the scene, as `mirrored` and `stand_s` want them."""
+def actor(scene: Scene, acts: Acts = ()) -> Actor:
+    """The person in the scene, as `mirrored` and `stand_s` want them, doing what `acts` says."""
     who = _person(scene)
     if scene.stand_s > 0:
         who = StandingFirst(who, scene.stand_s)
+    if any(act not in ("run", "away") for _, act in acts):
+        who = Performer(who, acts)
     return Mirrored(who) if scene.mirrored else who
 
 
@@ -197,13 +217,22 @@ def reflected(scene: Scene) -> Scene:
     """The scene whose pictures are those of `scene` in a mirror that exchanges the runner's left and right.
 
     Everything sideways changes its sign; on a sensor turned by a quarter, sideways is up and down its columns
-    (and a rolling shutter then breaks the symmetry, as it does in the world).
+    (and a rolling shutter then breaks the symmetry, as it does in the world). A board has no mirror image here: a
+    mirrored one could not be read.
     """
     upright = scene.rotate_deg in (0, 180)
     cx = 2 * ((scene.width_px - 1) / 2) - scene.cx_px if upright and scene.cx_px >= 0 else scene.cx_px
     cy = 2 * ((scene.height_px - 1) / 2) - scene.cy_px if not upright and scene.cy_px >= 0 else scene.cy_px
     clutter = tuple(msgspec.structs.replace(c, x_px=-c.x_px, path_x_px=-c.path_x_px) for c in scene.clutter)
-    other = scene.other and msgspec.structs.replace(scene.other, right_m=-scene.other.right_m)
+    swap = msgspec.structs.replace
+    other = scene.other and swap(scene.other, right_m=-scene.other.right_m)
+    beam = scene.beam and swap(
+        scene.beam,
+        right_m=-scene.beam.right_m,
+        tilt_deg=-scene.beam.tilt_deg,
+        turn_deg=-scene.beam.turn_deg,
+    )
+    plumb = scene.plumb and swap(scene.plumb, right_m=-scene.plumb.right_m, swing_deg=-scene.plumb.swing_deg)
     return msgspec.structs.replace(
         scene,
         mirrored=not scene.mirrored,
@@ -217,6 +246,9 @@ def reflected(scene: Scene) -> Scene:
         gradient_x=-scene.gradient_x,
         clutter=clutter,
         other=other,
+        beam=beam,
+        plumb=plumb,
+        lamp=scene.lamp and swap(scene.lamp, x_px=-scene.lamp.x_px),
         hidden=tuple(msgspec.structs.replace(h, mark=exchanged(h.mark)) for h in scene.hidden),
     )
 
@@ -243,7 +275,12 @@ def check(scene: Scene) -> None:
 def _person(scene: Scene) -> Actor:
     if isinstance(scene.runner, Runner):
         return scene.runner
-    return Recorded(trials.load(scene.runner), _pair(scene), loop=scene.loop)
+    return _recorded(scene.runner, _pair(scene), scene.loop)
+
+
+@lru_cache(maxsize=4)
+def _recorded(name: str, pair: str, loop: bool) -> Recorded:
+    return Recorded(trials.load(name), pair, loop=loop)
 
 
 def _pair(scene: Scene) -> str:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from appliance.errors import CameraLost
+from appliance.errors import CameraLost, SettingsError
 from appliance.records import U8, Frame
 from hw.camera import kernel_controls, kernel_video
 from hw.camera.aside import within
@@ -110,6 +110,10 @@ class V4l2Camera:
         """Now on the frames' clock."""
         return time.monotonic()
 
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Another exposure; 0 leaves it to the camera. The gain is the camera's own, as at opening."""
+        self._device.expose(exposure_us * 1e-6)
+
     def close(self) -> None:
         """Stop the stream and let go of the device, unless that hangs."""
         self._device.is_open = False
@@ -181,6 +185,18 @@ class _Device:
             raise
         if not self.is_open:  # it took so long that nobody waits for it any more
             self.close()
+
+    def expose(self, wanted_s: float) -> None:
+        """Set another exposure while frames come; one that is pulled out just now gets it when it is back."""
+        if self._fd >= 0 and wanted_s <= 0:
+            kernel_controls.free_exposure(self._fd)
+        elif self._fd >= 0 and kernel_controls.fix_exposure(self._fd, wanted_s) is None:
+            raise SettingsError(
+                f"{self.path}: its exposure can't be set: it is the camera's own",
+                fix="set camera.exposure_us = 0",
+            )
+        self._wanted_exposure_s = wanted_s
+        self._exposure_s = kernel_controls.exposure_s(self._fd)
 
     def restart(self) -> None:
         """Stop the stream and start it again; the buffers stay."""

@@ -88,6 +88,12 @@ class VideoFile:
         """Now on the frames' clock."""
         return self._pace.now_s() if self._pace else self._last_s
 
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Refused: what is on a film was exposed long ago."""
+        raise SourceError(
+            f"{self._path}: a film's exposure can't be changed", fix="use a camera to set exposure and gain"
+        )
+
     def close(self) -> None:
         """Let go of the file."""
         if self._reader is not None:

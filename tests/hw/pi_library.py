@@ -121,6 +121,7 @@ class Picamera2:
         self.stops = self.starts = self.configured = 0
         self.closed = False
         self.stamps_ns: list[int] = []
+        self.given: list[dict[str, Any]] = []
         self._config: dict[str, Any] = {}
         self._running = threading.Event()
         self._loop: threading.Thread | None = None
@@ -163,6 +164,14 @@ class Picamera2:
     def camera_configuration(self) -> dict[str, Any]:
         return self._config
 
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        """In force with the next request; running or not."""
+        for name in controls:
+            if name not in self.camera_controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
+        self.given.append(dict(controls))
+        self._config = {**self._config, "controls": {**self._config["controls"], **controls}}
+
     def start(self) -> None:
         self.starts += 1
         self.pool = list(self._buffers)
@@ -188,8 +197,7 @@ class Picamera2:
         return len(self._buffers) - len(self.pool)
 
     def _events(self) -> None:
-        config = self._config
-        period_s = config["controls"]["FrameDurationLimits"][0] * 1e-6
+        period_s = self._config["controls"]["FrameDurationLimits"][0] * 1e-6
         due_s, pause = time.monotonic() + period_s, threading.Event()
         for number in itertools.count(1):
             pause.wait(max(0.0, due_s - time.monotonic()))
@@ -198,7 +206,7 @@ class Picamera2:
             stamp_ns = int((due_s - 0.4 * period_s) * 1e9)
             due_s += period_s * (1 + self.skipped)
             if self.pool and not self.silent:
-                self._complete(number, stamp_ns, config)
+                self._complete(number, stamp_ns, self._config)
 
     def _complete(self, number: int, stamp_ns: int, config: dict[str, Any]) -> None:
         memory = self.pool.pop(0)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from appliance.errors import SourceError
 from appliance.records import Frame
 from appliance.sensors import Sensor
 from hw.camera import LONGEST_WAIT_S
@@ -165,6 +166,18 @@ def test_a_camera_says_what_it_is(camera):
     assert all(isinstance(value, str | float | int) for value in facts.values())
 
 
+def test_an_exposure_is_set_while_frames_come_or_refused(camera):
+    frames = camera.frames()
+    next(f for f in frames if f is not None)
+    if camera.about()["driver"] == "video":
+        with pytest.raises(SourceError, match="film") as refused:
+            camera.expose(800.0, 2.0)
+        assert refused.value.fix
+    else:
+        camera.expose(800.0, 2.0)
+    assert next(f for f in frames if f is not None) is not None
+
+
 @pytest.mark.parametrize("driver", CAMERAS)
 def test_a_live_camera_never_keeps_its_reader_waiting(driver, tmp_path):
     camera = CAMERAS[driver](tmp_path, realtime=True, speed=0.1)  # a frame every 83 ms: two waits each
@@ -217,7 +230,7 @@ def test_a_looped_recording_runs_on_without_a_jump():
     for runner in ("rbds001", "rbds002", "ric"):
         camera = VirtualCamera(Scene(runner=runner))
         t_s = np.arange(20.0, 70.0, 0.005)
-        places = camera._actor.at(t_s)
+        places = camera._world.actor.at(t_s)
         assert np.isfinite(places).all()
         speed = np.abs(np.diff(places, axis=0)).max(axis=(1, 2)) / 0.005
         first_lap = speed[: round(4 / 0.005)].max()
@@ -243,7 +256,7 @@ def test_the_runner_stands_still_first_and_then_runs():
     later = np.arange(2.5, 20, 0.1)
     assert camera.elevation_deg(later) == pytest.approx(running.elevation_deg(later - 1.5))
     t_s = np.arange(1.4, 2.2, 0.005)
-    assert np.abs(np.diff(camera._actor.at(t_s), axis=0)).max() / 0.005 < 12
+    assert np.abs(np.diff(camera._world.actor.at(t_s), axis=0)).max() / 0.005 < 12
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,42 @@ def test_a_camera_that_does_as_asked_is_not_reported(camera, caplog):
     assert caplog.text == ""
 
 
+def test_another_exposure_is_in_force_while_the_stream_goes_on(camera, caplog):
+    frames = camera.frames()
+    _real(frames)
+    camera.expose(800.0, 2.5)
+    assert Picamera2.last.given == [{"AeEnable": False, "ExposureTime": 800, "AnalogueGain": 2.5}]
+    for _ in range(30):  # longer than it takes to settle: what is then judged is the new exposure
+        frame = _real(frames)
+    facts = camera.about()
+    assert (facts["exposure_us"], facts["gain"]) == (796.0, 2.5)
+    stamps_s = [ns * 1e-9 - 0.5e-6 * 796 for ns in Picamera2.last.stamps_ns]
+    assert min(abs(frame.t_s - t_s) for t_s in stamps_s) < 1e-9, "stamped by the exposure that was"
+    assert (Picamera2.last.starts, Picamera2.last.configured) == (1, 1)
+    assert not caplog.messages
+
+
+def test_an_exposure_that_the_camera_does_not_keep_is_told_of(camera, caplog):
+    Picamera2.changed = {"ExposureTime": 1496}
+    frames = camera.frames()
+    camera.expose(300.0, 4.0)
+    for _ in range(30):
+        _real(frames)
+    assert "exposure 1496 us where exposure 300 us was asked for" in caplog.text
+
+
+def test_a_stream_that_was_restarted_is_exposed_as_before(camera):
+    frames = camera.frames()
+    _real(frames)
+    camera.expose(700.0, 3.0)
+    Picamera2.silent = True
+    while not camera.restarts:
+        next(frames)
+    Picamera2.silent = False
+    _real(frames)
+    assert Picamera2.last.given[1:] == [{"AeEnable": False, "ExposureTime": 700, "AnalogueGain": 3.0}]
+
+
 def test_silence_is_told_at_once_answered_by_one_restart_and_over_when_frames_come(camera, caplog):
     caplog.set_level(logging.INFO, "hipbar.camera")
     frames = camera.frames()

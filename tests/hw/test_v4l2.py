@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from appliance.errors import CameraLost
+from appliance.errors import CameraLost, SettingsError
 from hw.camera import kernel_controls, kernel_video
 from hw.camera.kernel_video import Buffer, Layout
 from hw.camera.v4l2 import V4l2Camera, _Device
@@ -54,6 +54,19 @@ def test_a_device_that_may_not_be_opened_is_refused(tmp_path):
     )
     assert "not permitted" in done.stdout
     assert "group `video`" in done.stdout
+
+
+def test_an_exposure_that_can_t_be_set_is_refused_and_the_old_one_stays():
+    device = _Device("/dev/null", (640, 480), 120.0, 0.0, 0.0015)
+    with Path("/dev/null").open("rb") as file:
+        device._fd = file.fileno()  # what opens but has no controls
+        with pytest.raises(SettingsError, match="can't be set") as refused:
+            device.expose(0.0008)
+    assert "camera.exposure_us = 0" in refused.value.fix
+    assert device._wanted_exposure_s == 0.0015
+    device._fd = -1
+    device.expose(0.0008)
+    assert device._wanted_exposure_s == 0.0008, "pulled out just now: it gets it when it is back"
 
 
 def test_refusing_leaves_no_file_open(tmp_path):
