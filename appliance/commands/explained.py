@@ -43,20 +43,24 @@ _AFFECTS_ALONE = {
     "motion.zero_deg": "every angle and every drop, one to one",
 }
 
-LIVE = frozenset(
-    {
-        *("camera.mirror", "camera.rotate_deg", "camera.exposure_us", "camera.gain"),
-        *("strip.brightness", "strip.current_cap_ma", "strip.reversed", "strip.order"),
-    }
+_LIVE = (
+    "feedback.",
+    "sight.",
+    "motion.smooth_ms",
+    "motion.steps",
+    "strip.brightness",
+    "camera.exposure_us",
+    "camera.gain",
 )
-"""What takes effect without a device being opened anew, beside all of lens, sight, motion and feedback."""
-
+_MEASURES_ANEW = ("lens.", "motion.zero_deg", "camera.mirror", "camera.rotate_deg", "service.")
+_ONLY_ANEW = ("service.state", "service.memory_mb")
 _REOPENS = {
     "camera": "the camera is opened anew: some seconds of `no data`",
     "strip": "the bar is opened anew: dark for a moment",
     "panel": "the panel is opened anew",
     "gpio": "bar and panel are opened anew: dark for a moment",
 }
+"""What a change brings; keys, or whole tables. A test holds it to what the service does."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -102,12 +106,16 @@ def explain(key: str, source: Source) -> Explained:
 
 
 def applies(key: str) -> str:
-    """When a change of it in the settings file counts."""
-    section = key.partition(".")[0]
-    if section == "service":
+    """When a change of it in the settings file counts, and what it interrupts."""
+    if key in _ONLY_ANEW:
         return "at the next start: `sudo systemctl restart hipbar`"
-    at_once = key in LIVE or section not in _REOPENS
-    return "at `hipbar config reload`; " + ("nothing stops for it" if at_once else _REOPENS[section])
+    if key.startswith(_LIVE):
+        brings = "nothing stops for it"
+    elif key.startswith(_MEASURES_ANEW):
+        brings = "the measuring begins anew: some steps until its first figure"
+    else:
+        brings = _REOPENS[key.partition(".")[0]]
+    return f"at `hipbar config reload`; {brings}"
 
 
 def allowed(key: str) -> str:

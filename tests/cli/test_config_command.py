@@ -12,7 +12,9 @@ from conftest import ROOT, Hipbar
 
 from appliance.commands import explained
 from appliance.config import Settings, entries, keys_of, load, parse
+from appliance.pipeline import ADOPTED
 from appliance.station.calibration import STEPS, Calibration, committed, write_calibration
+from appliance.station.steward import EXPOSED, parts_of
 
 PI = '[camera]\nsource = "picamera"\nsensor = "imx296"\n\n[feedback]\nmode = "step"\n'
 KEYS = [key for key, *_ in entries(Settings())]
@@ -138,7 +140,8 @@ def test_a_setting_is_explained_with_all_there_is_to_know(
         "  default   0.0\n"
         "  from      calibration 1: level, 2027-01-15 (station.toml)\n"
         "  affects   every angle, one to one\n"
-        "  changes   at `hipbar config reload`; nothing stops for it\n"
+        "  changes   at `hipbar config reload`; the measuring begins anew: some steps until\n"
+        "            its first figure\n"
         "  measured  by `hipbar calibrate level`\n"
     )
 
@@ -151,6 +154,16 @@ def test_every_setting_can_be_explained(key: str) -> None:
     assert one.applies
     assert one.meaning
     assert set(one.steps) == {step for step, keys in STEPS.items() if key in keys}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_a_change_interrupts_is_what_the_service_does(key: str) -> None:
+    words = explained.applies(key)
+    parts = parts_of([key], parse('camera.source = "v4l2"\nstrip.kind = "apa102"'))
+    assert ("nothing stops" in words) == (key in ADOPTED | EXPOSED)
+    assert ("the camera is opened" in words) == ("camera" in parts)
+    assert ("bar is opened" in words or "bar and panel are" in words) == ("strip" in parts)
+    assert ("panel is opened" in words or "bar and panel are" in words) == ("panel" in parts)
 
 
 def test_what_a_setting_takes_is_what_its_file_may_say() -> None:
