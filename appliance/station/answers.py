@@ -84,9 +84,13 @@ class Answers:
     """What the desk says; made inside its event loop."""
 
     def __init__(self, hatch: Hatch, orders: Orders) -> None:
-        self._hatch, self._orders, self._clerk = hatch, orders, Clerk()
+        self._hatch, self._orders = hatch, orders
+        self._clerk, self._asker = (
+            Clerk(),
+            Clerk(),
+        )  # how the station is can be asked while something is being changed
         self.loans = Loans(hatch)
-        self._views = Views(hatch, self.loans, lambda: self._clerk.do(orders.status))
+        self._views = Views(hatch, self.loans, lambda: self._asker.do(orders.status))
         self._ways: dict[type, Callable[[Visitor, Any], Awaitable[Told]]] = {
             link.AskHello: self._hello,
             link.AskStatus: self._status,
@@ -119,16 +123,17 @@ class Answers:
             self._hatch.lend(None, 0.0)
         self._hatch.follow(False)
         self._clerk.close()
+        self._asker.close()
 
     async def _hello(self, _visitor: Visitor, _request: link.AskHello) -> Told:
-        status, about = await self._clerk.do(self._orders.status), self._hatch.about
+        status, about = await self._asker.do(self._orders.status), self._hatch.about
         who = Hello(software=status.version, pid=status.pid or 0, boot_id=status.boot_id, state=status.state)
         names = ("width_px", "height_px", "rate_hz", "leds", "camera")
         seen = {} if about is None else {name: getattr(about, name) for name in names}
         return {**msgspec.structs.asdict(who), **seen}
 
     async def _status(self, _visitor: Visitor, _request: link.AskStatus) -> Told:
-        return {"status": await self._clerk.do(self._orders.status)}
+        return {"status": await self._asker.do(self._orders.status)}
 
     async def _settings(self, _visitor: Visitor, _request: link.AskSettings) -> Told:
         return await self._clerk.do(self._orders.settings_told)

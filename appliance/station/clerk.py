@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 from appliance.errors import HipbarError, ServiceDown
 
 T = TypeVar("T")
-LONGEST_S = 5.0
+LONGEST_S = 15.0
+"""A camera that is opened anew, and closed again because the new settings do not do."""
+
 MOST = 24
 _log = logging.getLogger("hipbar.desk")
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any] | None"]

@@ -31,8 +31,8 @@ from appliance.station.places import runtime_dir
 from appliance.station.status import Status
 
 PROMPT_S = 2.0
-ORDER_S = 8.0
-"""What changes the station may take the service 5 s."""
+ORDER_S = 20.0
+"""What changes the station may take the service 15 s."""
 
 _KEPT = 64
 _AGAIN_S = 0.02
@@ -108,7 +108,7 @@ class Link:
 
     def status(self) -> Status:
         """What the station knows of itself, now."""
-        return msgspec.convert(self._ask("status", ORDER_S)["status"], Status)
+        return msgspec.convert(self._ask("status")["status"], Status)
 
     def settings(self) -> dict[str, Any]:
         """settings (in force, by table), origins, file, tried, revision."""
@@ -150,7 +150,7 @@ class Link:
 
     def picture(self) -> Picture:
         """One whole frame, exposed after this call."""
-        told = msgspec.convert(self._ask("picture", ORDER_S), link.Picture)
+        told = msgspec.convert(self._ask("picture"), link.Picture)
         luma = np.frombuffer(told.luma, np.uint8).reshape(told.height, told.width)
         return Picture(told.seq, told.t_s, told.row_s, luma)
 
