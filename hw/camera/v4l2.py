@@ -188,15 +188,17 @@ class _Device:
 
     def expose(self, wanted_s: float) -> None:
         """Set another exposure while frames come; one that is pulled out just now gets it when it is back."""
-        if self._fd >= 0 and wanted_s <= 0:
-            kernel_controls.free_exposure(self._fd)
-        elif self._fd >= 0 and kernel_controls.fix_exposure(self._fd, wanted_s) is None:
+        fd = self._fd  # the reader's thread may lose the device meanwhile: then this number is nobody's
+        if fd >= 0 and wanted_s <= 0:
+            kernel_controls.free_exposure(fd)
+        elif fd >= 0 and kernel_controls.fix_exposure(fd, wanted_s) is None:
             raise SettingsError(
                 f"{self.path}: its exposure can't be set: it is the camera's own",
                 fix="set camera.exposure_us = 0",
             )
         self._wanted_exposure_s = wanted_s
-        self._exposure_s = kernel_controls.exposure_s(self._fd)
+        if fd >= 0:
+            self._exposure_s = kernel_controls.exposure_s(fd)
 
     def restart(self) -> None:
         """Stop the stream and start it again; the buffers stay."""
