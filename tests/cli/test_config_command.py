@@ -140,8 +140,8 @@ def test_a_setting_is_explained_with_all_there_is_to_know(
         "  default   0.0\n"
         "  from      calibration 1: level, 2027-01-15 (station.toml)\n"
         "  affects   every angle, one to one\n"
-        "  changes   at `hipbar config reload`; the measuring begins anew: some steps until\n"
-        "            its first figure\n"
+        "  changes   at `hipbar config reload`; the measuring begins anew: some steps\n"
+        "            until its first figure\n"
         "  measured  by `hipbar calibrate level`\n"
     )
 
