@@ -283,9 +283,8 @@ def _alone(one: Explained) -> Iterator[str]:
 def _whence(one: Explained) -> str:
     from appliance.commands.explained import DEFAULT
 
-    if one.origin == one.of:
-        return one.origin
-    return f"the default; {one.of} says nothing else" if one.origin == DEFAULT else f"{one.origin} ({one.of})"
+    words = "the default" if one.origin == DEFAULT else one.origin
+    return words if one.of in (one.origin, f"{words}s") else f"{words} ({one.of})"
 
 
 def _table(rows: list[Explained]) -> Iterator[str]:
