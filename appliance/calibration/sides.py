@@ -1,49 +1,67 @@
-"""Which heel rises in the picture when a foot is lifted on command becomes: is the runner's left where we say it is.
+"""Which heel's spot rises in the picture when a foot is lifted on command becomes: is left where we say it is.
 
-Upright pixels: turned as the mount says, but never mirrored, from the picture's middle, x right, y down. A heel is told
-by the place where it rested, so the names that sight gives to dots play no part; they are only compared in the end.
-Refuses to decide when anything is unclear: one heel hidden, both feet moved, no foot moved.
+Upright pixels: turned as the mount says, but never mirrored, from the picture's middle, x right, y down. Heels are
+bright spots under the pelvis that rest; the names that sight gives to marks play no part, and nor does the obliquity.
+Refuses to decide when anything is unclear: two spots gone from their places, none above, the same one twice.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from appliance.calibration.spots import Spot
+from appliance.config import Camera
 from appliance.records import F64, Side
 
 STAYS = 0.06
 """A heel that stays is seen within this of its place; a share of the pelvis's height over the heels, about 5 cm."""
 RISES = 0.10
-"""A lifted one is so much higher than both were: 9 cm. Feet rise by 15 to 35 cm when somebody is asked to lift one."""
+"""A lifted one is so much higher than it was: 9 cm. Feet rise by 15 to 35 cm when somebody is asked to lift one."""
 RESTS = 0.02
-HELD_S = 0.4
-"""So long a rise, or a rest, has to last at a stretch: no twitch, and no wrong dot of a few frames."""
-_GAP_S = 0.1
-"""A hole in what is seen that does not end a stretch."""
+HELD_S = 0.5
+"""So long a rise, or a rest, has to last at a stretch: no twitch, and no spot of a single picture."""
+_LEAST_LOOKS = 4
+_ASIDE = 0.35
+"""A heel rises above its place, give or take this share of its way up and down."""
+_APART = 0.02
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One picture: its spots (k, 2), the pelvis pair (2, 2) with NaN = not seen, and the picture's height."""
+
+    t_s: float
+    spots: F64
+    pair: F64
+    height_px: float
 
 
 class Stand(msgspec.Struct, frozen=True):
-    """Both heels at rest: where they are by the picture's sides, and how high the pelvis is over them, in pixels."""
+    """Somebody who stands: where the spots under the pelvis rest (k, 2), k at least 2, and the pelvis's height."""
 
-    left: tuple[float, float]
-    right: tuple[float, float]
+    places: F64
     leg_px: float
 
 
 class Lift(msgspec.Struct, frozen=True):
-    """One foot lifted on command. rose : the picture's side whose heel went up, by how much of the pelvis's height.
-
-    named : what the station itself called the heel that rose; None when it did not name it.
-    """
+    """One foot lifted on command: where its heel had rested, and how high it rose as a share of the pelvis's height."""
 
     asked: Side
-    rose: Side
+    x_px: float
+    y_px: float
     height: float
-    named: Side | None
+    leg_px: float
+
+
+def look(t_s: float, spots: Sequence[Spot], xy_px: F64, camera: Camera, size: tuple[int, int]) -> Look:
+    """What one picture shows, upright. xy_px : (4, 2) sensor pixels, rows as `MARKS`. size : the sensor's, px."""
+    places = np.array([(spot.x_px, spot.y_px) for spot in spots], np.float64).reshape(-1, 2)
+    height = size[0] if camera.rotate_deg in (90, 270) else size[1]
+    turned = [upright(points, size, camera.rotate_deg) for points in (places, xy_px[:2])]
+    return Look(t_s, turned[0], turned[1], float(height))
 
 
 def upright(xy_px: F64, size: tuple[int, int], rotate_deg: int) -> F64:
@@ -54,79 +72,72 @@ def upright(xy_px: F64, size: tuple[int, int], rotate_deg: int) -> F64:
     return np.stack(turned, axis=-1)
 
 
-def stand(t_s: F64, points: F64) -> Stand | None:
-    """Where both heels rest, from the last `HELD_S` of frames; None while they do not.
-
-    points : (n, 4, 2) upright pixels, rows as `MARKS`, NaN = not seen.
-    """
-    if not len(t_s) or t_s[-1] - t_s[0] < HELD_S:
+def stand(looks: Sequence[Look]) -> Stand | None:
+    """Where the heels rest, from the last `HELD_S` of pictures; None while no two spots under the pelvis do."""
+    late = _late(looks)
+    if late is None or not all(np.isfinite(one.pair).all() for one in late):
         return None
-    late = points[t_s >= t_s[-1] - HELD_S]
-    heels, hips = late[:, 2:], late[:, :2].mean(axis=1)
-    whole = np.isfinite(heels).all(axis=(1, 2)) & np.isfinite(hips).all(axis=1)
-    if whole.mean() < 0.8:
+    pair = np.median([one.pair for one in late], axis=0)
+    middle, span = pair.mean(axis=0), float(np.hypot(*(pair[1] - pair[0])))
+    last = late[-1]
+    below = last.spots[:, 1] - middle[1]
+    under = below > max(1.6 * span, 60.0 * last.height_px / 640.0)
+    under &= np.abs(last.spots[:, 0] - middle[0]) < 0.3 * below + 0.2 * span
+    if under.sum() < 2:
         return None
-    heels = np.take_along_axis(heels[whole], np.argsort(heels[whole][:, :, :1], axis=1), axis=1)
-    middle = np.median(heels, axis=0)
-    leg_px = float(middle[:, 1].mean() - np.median(hips[whole][:, 1]))
-    far = np.hypot(*np.moveaxis(heels - middle, -1, 0)).max()
-    if leg_px <= 0 or far > RESTS * leg_px or abs(middle[0, 1] - middle[1, 1]) > RISES * leg_px:
+    leg_px = float(np.median(below[under]))
+    rest = [p for p in last.spots[under] if all(_near(one, p, RESTS * leg_px) for one in late)]
+    return Stand(np.array(rest), leg_px) if len(rest) >= 2 else None
+
+
+def lifted(looks: Sequence[Look], rest: Stand, asked: Side) -> Lift | None:
+    """The one heel that has been up until now for `HELD_S`; None while there is none, or it is unclear which."""
+    late = _late(looks)
+    if late is None:
         return None
-    left, right = (tuple(map(float, place)) for place in middle)
-    return Stand((left[0], left[1]), (right[0], right[1]), leg_px)
+    rises = [_rise(one, rest) for one in late]
+    which = {place for place, _ in rises}
+    if len(which) != 1 or None in which:
+        return None
+    x, y = rest.places[rises[0][0]]
+    height = float(np.median([height for _, height in rises]))
+    return Lift(asked, float(x), float(y), height, rest.leg_px)
 
 
-def lifted(t_s: F64, points: F64, rest: Stand, asked: Side) -> Lift | None:
-    """The lift that lasted at a stretch until the last frame; None while there is none, or it is unclear which."""
-    rises = np.array([_rise(frame[2:], rest) for frame in points])
-    for side, column in ((Side.LEFT, 0), (Side.RIGHT, 1)):
-        height = rises[:, column]
-        if _held_s(t_s, np.isfinite(height)) >= HELD_S:
-            recent = np.isfinite(height) & (t_s >= t_s[-1] - HELD_S)
-            named = _named(points[recent])
-            return Lift(asked, side, float(np.median(height[recent])), named)
-    return None
+def gone(one: Look, rest: Stand) -> int:
+    """How many heels are not where they rested: one is a lift, two are somebody who moves."""
+    return sum(not _near(one, place, STAYS * rest.leg_px) for place in rest.places)
 
 
-def mirrored(lifts: tuple[Lift, ...]) -> bool | None:
-    """Whether the upright picture shows left on the right; None when the lifts contradict one another."""
-    said = {lift.asked != lift.rose for lift in lifts}
-    return said.pop() if len(said) == 1 and {lift.asked for lift in lifts} == set(Side) else None
+def mirrored(left: Lift, right: Lift) -> bool | None:
+    """Whether the upright picture shows left on the right; None when it was the same heel twice."""
+    apart = right.x_px - left.x_px
+    return None if abs(apart) < _APART * left.leg_px else apart < 0
 
 
-def _rise(heels: F64, rest: Stand) -> tuple[float, float]:
-    """How high the picture's left and right heel is, as a share; NaN = at rest, hidden, or not to be told which.
-
-    One heel stays where it was, the other is higher than both were: nothing else is a lifted foot.
-    """
-    nothing = (math.nan, math.nan)
-    if not np.isfinite(heels).all():
+def _rise(one: Look, rest: Stand) -> tuple[int | None, float]:
+    """Which place's spot is above it and not in it, and how high; None = none, or not to be told which."""
+    nothing = (None, math.nan)
+    missing = [k for k, place in enumerate(rest.places) if not _near(one, place, STAYS * rest.leg_px)]
+    if len(missing) != 1:
         return nothing
-    places = np.array([rest.left, rest.right])
-    top = places[:, 1].min() - RISES * rest.leg_px
-    stays = np.hypot(*np.moveaxis(heels[:, None] - places[None], -1, 0)) < STAYS * rest.leg_px
-    for k in (0, 1):
-        other = 1 - k
-        if heels[k, 1] < top and stays[other].sum() == 1 and not stays[k].any():
-            side = 1 if stays[other, 0] else 0
-            height = (places[side, 1] - heels[k, 1]) / rest.leg_px
-            return (height, math.nan) if side == 0 else (math.nan, height)
-    return nothing
+    x, y = rest.places[missing[0]]
+    up = y - one.spots[:, 1]
+    above = (up > RISES * rest.leg_px) & (up < 0.8 * rest.leg_px)
+    above &= np.abs(one.spots[:, 0] - x) < np.maximum(_ASIDE * up, STAYS * rest.leg_px)
+    for place in rest.places:
+        above &= np.hypot(*(one.spots - place).T) > STAYS * rest.leg_px
+    return (missing[0], float(up[above].min() / rest.leg_px)) if above.any() else nothing
 
 
-def _named(points: F64) -> Side | None:
-    """What the station called the higher heel: rows 2 and 3 are left and right, as the settings mirror the picture."""
-    left_up = points[:, 2, 1] < points[:, 3, 1]
-    if not len(points) or 0.1 < left_up.mean() < 0.9:
+def _near(one: Look, place: F64, reach_px: float) -> bool:
+    """Whether a spot is at this place."""
+    return bool(len(one.spots)) and float(np.hypot(*(one.spots - place).T).min()) <= reach_px
+
+
+def _late(looks: Sequence[Look]) -> list[Look] | None:
+    """The pictures of the last `HELD_S`; None when there are too few to say anything."""
+    if not looks or looks[-1].t_s - looks[0].t_s < HELD_S:
         return None
-    return Side.LEFT if left_up.mean() > 0.5 else Side.RIGHT
-
-
-def _held_s(t_s: F64, there: NDArray[np.bool_]) -> float:
-    """How long something has been there until now, holes of `_GAP_S` forgiven."""
-    at = t_s[there]
-    if not len(at) or t_s[-1] - at[-1] > _GAP_S:
-        return 0.0
-    breaks = np.flatnonzero(np.diff(at) > _GAP_S)
-    first = at[breaks[-1] + 1] if len(breaks) else at[0]
-    return float(at[-1] - first)
+    late = [one for one in looks if one.t_s >= looks[-1].t_s - HELD_S - 1e-6]
+    return late if len(late) >= _LEAST_LOOKS else None

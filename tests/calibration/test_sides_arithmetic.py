@@ -1,4 +1,4 @@
-"""Which heel rose, from marks alone: by place and not by name, on every mount, and nothing when it is unclear."""
+"""Which heel rose, from bright spots alone: by place, not by name, on every mount, and nothing when it is unclear."""
 
 from __future__ import annotations
 
@@ -7,49 +7,58 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.calibration.sides import Lift, lifted, mirrored, stand, upright
+from appliance.calibration.sides import Lift, Look, Stand, gone, lifted, mirrored, stand, upright
 from appliance.records import F64, Side
 
-RATE_HZ = 120.0
 SIZE = (480, 640)
-REST = np.array([(-30.0, -120.0), (30.0, -120.0), (-45.0, 240.0), (45.0, 240.0)])
+PAIR = np.array([(-30.0, -120.0), (30.0, -120.0)])
+HEELS = np.array([(-45.0, 240.0), (45.0, 240.0)])
+LEG = 360.0
 
 
-def frames(seconds: float = 1.0, *, lift: int | None = None, by_px: float = 80.0, seed: int = 3) -> F64:
-    """Upright marks of somebody who stands, or has lifted the heel of row `lift`."""
+def looks(
+    heels: F64 = HEELS,
+    *,
+    seconds: float = 1.0,
+    clutter: F64 | None = None,
+    rate_hz: float = 8.0,
+    seed: int = 3,
+) -> list[Look]:
+    """Pictures of somebody who keeps still, heels where they are said to be."""
     rng = np.random.default_rng(seed)
-    xy = np.repeat(REST[None], round(seconds * RATE_HZ), axis=0) + rng.normal(0, 0.3, (1, 4, 2))
-    if lift is not None:
-        xy[:, lift, 1] -= by_px
-        xy[:, lift, 0] *= 0.8
-    return xy
+    found = []
+    for k in range(round(seconds * rate_hz) + 1):
+        spots = np.concatenate([PAIR, heels, *([clutter] if clutter is not None else [])])
+        spots = spots + rng.normal(0, 0.4, spots.shape)
+        found.append(Look(k / rate_hz, rng.permutation(spots), PAIR, 640.0))
+    return found
 
 
-def times(points: F64) -> F64:
-    return np.arange(len(points)) / RATE_HZ
-
-
-def lift_of(points: F64, asked: Side = Side.LEFT) -> Lift | None:
-    still = frames()
-    rest = stand(times(still), still)
-    assert rest
-    return lifted(times(points), points, rest, asked)
-
-
-def test_the_heel_that_goes_up_is_told_by_its_place() -> None:
-    for row, side in ((2, Side.LEFT), (3, Side.RIGHT)):
-        found = lift_of(frames(lift=row))
-        assert found
-        assert found.rose is side
-        assert found.named is side
-        assert found.height == pytest.approx(80 / 360, abs=0.01)
-
-
-def test_exchanged_names_change_what_it_is_called_and_not_which_it_is() -> None:
-    exchanged = frames(lift=2)[:, [0, 1, 3, 2]]
-    found = lift_of(exchanged)
+def resting(**more: F64) -> Stand:
+    found = stand(looks(**more))
     assert found
-    assert (found.rose, found.named) == (Side.LEFT, Side.RIGHT)
+    return found
+
+
+def up(which: int, by_px: float = 80.0) -> F64:
+    heels = HEELS.copy()
+    heels[which] += (-10.0 if which else 10.0, -by_px)
+    return heels
+
+
+def test_the_heel_that_goes_up_is_told_by_where_it_had_rested() -> None:
+    for which in (0, 1):
+        found = lifted(looks(up(which)), resting(), Side.LEFT)
+        assert found
+        assert (found.x_px, found.y_px) == pytest.approx(tuple(HEELS[which]), abs=2)
+        assert found.height == pytest.approx(80 / LEG, abs=0.01)
+
+
+def test_reflections_that_stay_change_nothing() -> None:
+    clutter = np.array([(-150.0, 250.0), (5.0, 230.0), (60.0, 100.0), (0.0, -250.0)])
+    found = lifted(looks(up(1), clutter=clutter), resting(clutter=clutter), Side.RIGHT)
+    assert found
+    assert found.x_px == pytest.approx(45, abs=2)
 
 
 @pytest.mark.parametrize("rotate_deg", [0, 90, 180, 270])
@@ -61,67 +70,51 @@ def test_every_mount_is_turned_upright(rotate_deg: int, right: float, down: floa
     assert upright(sensor, SIZE, rotate_deg) == pytest.approx([right, down], abs=1e-9)
 
 
-def test_a_hidden_heel_says_nothing() -> None:
-    for row in (2, 3):
-        points = frames(lift=2)
-        points[:, row] = np.nan
-        assert lift_of(points) is None
+def test_a_lifted_heel_whose_dot_is_hidden_says_nothing() -> None:
+    hidden = looks(HEELS[1:])
+    assert lifted(hidden, resting(), Side.LEFT) is None
+    assert gone(hidden[-1], resting()) == 1
 
 
 def test_both_feet_moved_says_nothing() -> None:
-    points = frames(lift=2)
-    points[:, 3] += (60.0, -5.0)
-    assert lift_of(points) is None
+    heels = up(0)
+    heels[1, 0] += 60
+    assert lifted(looks(heels), resting(), Side.LEFT) is None
+    assert gone(looks(heels)[-1], resting()) == 2
 
 
-def test_a_step_up_with_both_feet_says_nothing() -> None:
-    points = frames()
-    points[:, 2:, 1] -= 80
-    assert lift_of(points) is None
+def test_a_jump_with_both_feet_says_nothing() -> None:
+    assert lifted(looks(HEELS - (0, 80)), resting(), Side.LEFT) is None
 
 
-def test_a_small_or_short_lift_is_none() -> None:
-    assert lift_of(frames(lift=2, by_px=25)) is None
-    assert lift_of(frames(0.3, lift=2)) is None
-    over = np.concatenate([frames(lift=2), frames(0.5)])
-    assert lift_of(over) is None, "it is over"
+def test_a_small_a_short_and_a_past_lift_are_none() -> None:
+    assert lifted(looks(up(0, 30.0)), resting(), Side.LEFT) is None
+    assert lifted(looks(up(0), seconds=0.3), resting(), Side.LEFT) is None
+    past = [*looks(up(0)), *(Look(1.1 + one.t_s, one.spots, one.pair, 640.0) for one in looks(seconds=0.2))]
+    assert lifted(past, resting(), Side.LEFT) is None
 
 
-def test_holes_of_a_few_frames_do_not_end_a_lift() -> None:
-    points = frames(lift=3)
-    points[20:25, 3] = np.nan
-    points[80:84] = np.nan
-    found = lift_of(points)
-    assert found
-    assert found.rose is Side.RIGHT
+def test_a_foot_that_is_set_aside_is_not_lifted() -> None:
+    heels = HEELS.copy()
+    heels[0] += (-90.0, -40.0)
+    assert lifted(looks(heels), resting(), Side.LEFT) is None
 
 
-def test_somebody_with_a_foot_up_does_not_stand() -> None:
-    up = frames(lift=2)
-    assert stand(times(up), up) is None
+def test_nobody_in_view_and_feet_that_move_do_not_stand() -> None:
+    assert stand([]) is None
+    assert stand(looks(seconds=0.2)) is None
+    blind = [Look(one.t_s, one.spots, np.full((2, 2), np.nan), 640.0) for one in looks()]
+    assert stand(blind) is None
+    assert stand(looks(HEELS[:1])) is None
+    moving = [Look(one.t_s, one.spots + np.array([40.0 * one.t_s, 0]), PAIR, 640.0) for one in looks()]
+    assert stand(moving) is None
 
 
-def test_somebody_whose_feet_move_does_not_stand() -> None:
-    points = frames()
-    points[:, 2, 0] += np.linspace(0, 60, len(points))
-    assert stand(times(points), points) is None
+def lift(x_px: float) -> Lift:
+    return Lift(Side.LEFT, x_px, 240.0, 0.2, LEG)
 
 
-def test_a_heel_that_is_not_seen_is_no_stand() -> None:
-    points = frames()
-    points[:, 3] = np.nan
-    assert stand(times(points), points) is None
-    assert stand(times(points[:0]), points[:0]) is None
-
-
-def lift(asked: Side, rose: Side) -> Lift:
-    return Lift(asked, rose, 0.2, None)
-
-
-def test_two_lifts_say_whether_the_picture_is_mirrored_and_contradictions_say_nothing() -> None:
-    left, right = Side.LEFT, Side.RIGHT
-    assert mirrored((lift(left, left), lift(right, right))) is False
-    assert mirrored((lift(left, right), lift(right, left))) is True
-    assert mirrored((lift(left, left), lift(right, left))) is None
-    assert mirrored((lift(left, right), lift(right, right))) is None
-    assert mirrored((lift(left, left),)) is None
+def test_two_lifts_say_whether_the_picture_is_mirrored_and_the_same_heel_twice_says_nothing() -> None:
+    assert mirrored(lift(-45.0), lift(45.0)) is False
+    assert mirrored(lift(45.0), lift(-45.0)) is True
+    assert mirrored(lift(45.0), lift(46.0)) is None

@@ -5,6 +5,7 @@ Rows are `FOLLOW`: every frame, in the order of time. Refuses a stream that stan
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -34,17 +35,18 @@ def gathered(
     """
     parts: list[Rows] = []
     first_s, heard_s = float("nan"), time.monotonic()
-    for rows in link.follows(spot=spot):
-        now_s = time.monotonic()
-        if len(rows):
-            heard_s = now_s
-            parts = [np.concatenate([*parts, rows])]
-            first_s = float(parts[0]["t_s"][0])
-            enough = tell(parts[0])
-            if enough or float(parts[0]["t_s"][-1]) - first_s >= seconds:
-                return parts[0]
-        if now_s - heard_s > _SILENT_S:
-            break
+    with contextlib.closing(link.follows(spot=spot)) as stream:
+        for rows in stream:
+            now_s = time.monotonic()
+            if len(rows):
+                heard_s = now_s
+                parts = [np.concatenate([*parts, rows])]
+                first_s = float(parts[0]["t_s"][0])
+                enough = tell(parts[0])
+                if enough or float(parts[0]["t_s"][-1]) - first_s >= seconds:
+                    return parts[0]
+            if now_s - heard_s > _SILENT_S:
+                break
     raise CalibrationError(
         "no frames come from the station's camera", fix="`hipbar status` says what is wrong with it"
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,18 +20,22 @@ from appliance.commands.options import finite
 from appliance.errors import CalibrationError
 
 if TYPE_CHECKING:
-    from appliance.calibration.sides import Lift, Stand
+    from appliance.calibration.sides import Lift, Look
     from appliance.commands.calibrate.bar import Bar
     from appliance.commands.calibrate.guide import Guide, Outcome
-    from appliance.commands.calibrate.rows import Rows
     from appliance.config import Settings
-    from appliance.records import F64, Side
+    from appliance.records import Side
     from appliance.station.client import Link
 
 _NOTHING_TO_SEE = ("none", "memory")
 _STAND_FIX = (
     "back to the camera, both heels' dots in view and free; `hipbar calibrate aim` shows what the camera sees"
 )
+_LIFT_FIX = (
+    "only the foot that is named, straight up by a hand's length, so that its dot still looks at the camera;"
+    " the other stays"
+)
+_LOOK_HZ, _KEPT_S = 8.0, 3.0
 _ANSWERS = {"l": "left", "r": "right", "n": "neither"}
 
 
@@ -94,75 +100,81 @@ def _feet(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[
     from appliance.calibration.sides import mirrored
 
     lifts = _both(link, guide, settings, wait_s)
-    mirror = mirrored(lifts)
+    mirror = mirrored(*lifts)
     if mirror is None:
         raise CalibrationError(
-            f"the heel on the picture's {lifts[0].rose} rose for both feet",
+            "the same heel rose both times",
             fix="lift the foot that is named, put it down, then the other one",
         )
-    if mirror != settings.camera.mirror:
-        guide.say("The wrong heel rose, both times: the station takes the runner's left for their right.")
-        if not guide.ask(f"set camera.mirror = {'true' if mirror else 'false'} and do it once more?"):
-            raise CalibrationError("the sides are exchanged, and were left so", fix="set camera.mirror")
-        link.set({"camera.mirror": mirror})
-        lifts += _both(link, guide, settings, wait_s)
-        if mirrored(lifts) is not mirror:
-            raise CalibrationError("the second time another heel rose", fix="start again, one foot at a time")
-    if any(lift.named is not None and lift.named != lift.asked for lift in lifts[-2:]):
+    if mirror == settings.camera.mirror:
+        return lifts, mirror
+    guide.say("The wrong heel rose, both times: the station takes the runner's left for their right.")
+    if not guide.ask(f"set camera.mirror = {_toml(mirror)} and look once more?"):
         raise CalibrationError(
-            "the station names the heels the other way round than they are seen",
-            fix="heels' dots on the outside of the shoes, feet hip-wide; then start again",
+            "the sides are exchanged, and were left so", fix=f"set camera.mirror = {_toml(mirror)}"
         )
-    return lifts, mirror
+    link.set({"camera.mirror": mirror})
+    again = _both(link, guide, settings, wait_s)
+    if mirrored(*again) is not mirror:
+        raise CalibrationError(
+            "the second time it was the other way round", fix="start again, one foot at a time"
+        )
+    return lifts + again, mirror
 
 
-def _both(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[Lift, ...]:
+def _both(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[Lift, Lift]:
     """The left foot, then the right one."""
     from appliance.records import Side
 
-    return tuple(_lift(link, guide, settings, side, wait_s) for side in (Side.LEFT, Side.RIGHT))
+    return tuple(_lift(link, guide, settings, side, wait_s) for side in (Side.LEFT, Side.RIGHT))  # type: ignore[return-value]
 
 
 def _lift(link: Link, guide: Guide, settings: Settings, side: Side, wait_s: float) -> Lift:
     """Waits until both feet rest, has one lifted, and sees which heel rises."""
-    from appliance.calibration.sides import lifted, stand
-    from appliance.commands.calibrate.rows import gathered
+    from appliance.calibration.sides import gone, lifted, stand
 
-    rest: Stand | None = None
-    found: Lift | None = None
-
-    def resting(rows: Rows) -> bool:
-        nonlocal rest
-        rest = stand(*_points(link, rows, settings))
-        guide.figure("both heels rest" if rest else "waiting for both heels at rest", good=bool(rest))
-        return rest is not None
-
-    def rising(rows: Rows) -> bool:
-        nonlocal found
-        found = lifted(*_points(link, rows, settings), rest, side) if rest else None
-        guide.figure(
-            f"the {found.rose} heel in the picture is up" if found else "no heel is up", good=bool(found)
-        )
-        return found is not None
-
-    gathered(link, wait_s, resting)
+    rest = found = None
+    for looks in _looks(link, settings, wait_s):
+        rest = stand(looks)
+        guide.figure("both heels rest" if rest else "waiting for two heels at rest", good=bool(rest))
+        if rest:
+            break
     if rest is None:
-        raise CalibrationError(f"both heels were not seen at rest in {wait_s:g} s", fix=_STAND_FIX)
+        raise CalibrationError(f"no two heels were seen at rest in {wait_s:g} s", fix=_STAND_FIX)
     guide.say(f"Lift the {side.upper()} foot, and keep it up.")
-    gathered(link, wait_s, rising)
+    for looks in _looks(link, settings, wait_s):
+        found = lifted(looks, rest, side)
+        away = gone(looks[-1], rest)
+        word = ("no heel is up", "a heel is off the ground", "both feet have moved")[min(2, away)]
+        guide.figure("a heel is up" if found else word, good=bool(found))
+        if found:
+            break
     if found is None:
-        raise CalibrationError(f"no heel rose clearly in {wait_s:g} s", fix=_STAND_FIX)
+        raise CalibrationError(f"no heel rose clearly in {wait_s:g} s", fix=_LIFT_FIX)
     guide.say("Seen. Put it down again.")
     return found
 
 
-def _points(link: Link, rows: Rows, settings: Settings) -> tuple[F64, F64]:
-    """Times and marks of the last seconds, upright, never mirrored."""
-    from appliance.calibration.sides import upright
+def _looks(link: Link, settings: Settings, wait_s: float) -> Iterator[list[Look]]:
+    """The pictures of the last seconds, newest last, several times a second, for so long."""
+    import numpy as np
 
-    late = rows[rows["t_s"] >= rows["t_s"][-1] - 2.0]
+    from appliance.calibration.sides import look
+    from appliance.calibration.spots import bright_spots
+
+    until_s, looks, seq = time.monotonic() + wait_s, list[Any](), None
     size = settings.camera.width_px, settings.camera.height_px
-    return late["t_s"], upright(late["xy_px"], size, settings.camera.rotate_deg)
+    with contextlib.closing(link.live(_LOOK_HZ, size)) as stream:
+        for live in stream:
+            if live.luma and live.xy_px is not None and live.t_s is not None and live.seq != seq:
+                seq = live.seq
+                luma = np.frombuffer(live.luma, np.uint8).reshape(live.height, live.width)
+                marks = np.array(live.xy_px, np.float64)
+                looks = [*looks, look(live.t_s, bright_spots(luma), marks, settings.camera, luma.shape[::-1])]
+                looks = [one for one in looks if one.t_s > live.t_s - _KEPT_S]
+                yield looks
+            if time.monotonic() > until_s:
+                return
 
 
 def _bar(link: Link, guide: Guide, settings: Settings, seen: str | None) -> tuple[str, bool]:
@@ -179,7 +191,7 @@ def _bar(link: Link, guide: Guide, settings: Settings, seen: str | None) -> tupl
         right = _looked(guide, bar, settings)
         if right:
             return "right way round", now
-        if not guide.ask(f"the halves are exchanged: set strip.reversed = {str(not now).lower()}?"):
+        if not guide.ask(f"the halves are exchanged: set strip.reversed = {_toml(not now)}?"):
             raise CalibrationError(
                 "the bar's halves are exchanged, and were left so", fix="set strip.reversed"
             )
@@ -221,3 +233,7 @@ def _half(settings: Settings, half: str) -> Any:
     first = (half == "left") != settings.feedback.swap
     which = range(count // 2) if first else range(count - count // 2, count)
     return single(count, which, (top, top, top))
+
+
+def _toml(value: bool) -> str:
+    return "true" if value else "false"
