@@ -165,7 +165,7 @@ def tilt_deg(pair_px: F64, seen_by: NDArray[np.void], roll_deg: float, pitch_deg
 
 def board_tilt_deg(seen: Sighting, board: Board, seen_by: NDArray[np.void], roll_deg: float) -> float:
     """How far a board is turned in its plane from upright, its right side higher positive, with this roll."""
-    return roll_deg - pose_deg(board_down(seen, board, seen_by))[0]
+    return pose_deg(board_down(seen, board, seen_by))[0] - roll_deg
 
 
 def left_to_right(dots_px: F64, seen_by: NDArray[np.void]) -> F64:

@@ -5,11 +5,15 @@ Camera coordinates as OpenCV's: x right, y down, z ahead, metres; sensor pixels 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.calibration.board import Board
+from appliance.calibration.board import Board, Sighting
+from appliance.calibration.views import LEAST_VIEWS, View, lacking, useless, view
+from appliance.config import Camera, Lens
 
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
@@ -108,3 +112,56 @@ def board_picture(
     small = seen.reshape(h, over, w, over).mean(axis=(1, 3))
     small = small + np.random.default_rng(seed).normal(0, noise, small.shape)
     return np.clip(np.rint(small), 0, 255).astype(np.uint8)
+
+
+def sighting(
+    xy_px: F64,
+    board: Board,
+    size: tuple[int, int],
+    *,
+    noise_px: float = 0.05,
+    mirrored: bool = False,
+    seed: int = 0,
+) -> Sighting | None:
+    """What a detector makes of a board whose corners are there: those inside the picture, with a camera's noise."""
+    noisy = xy_px + np.random.default_rng(seed).normal(0, noise_px, xy_px.shape)
+    inside = ((noisy > 2) & (noisy < np.array(size) - 3)).all(axis=1)
+    if inside.sum() < 8:
+        return None
+    side = float(np.median(np.linalg.norm(np.diff(noisy.reshape(board.rows - 1, -1, 2), axis=1), axis=2)))
+    return Sighting(np.flatnonzero(inside), noisy[inside], mirrored, side, 0.7, 40.0, 190.0)
+
+
+def poses(eye: Eye, board: Board, *, tilt_deg: float = 35.0, seed: int = 0) -> Iterator[tuple[F64, F64]]:
+    """A board as a patient person would hold it: everywhere in the picture, near and far, tilted each way."""
+    rng = np.random.default_rng(seed)
+    f, (w, h) = eye.matrix[0, 0], eye.size
+    while True:
+        ahead = rng.uniform(0.35, 0.7) * f / max(w, h)
+        middle = (rng.uniform(-0.45, 0.45) * w / f * ahead, rng.uniform(-0.45, 0.45) * h / f * ahead, ahead)
+        turn = turned(*rng.uniform(-tilt_deg, tilt_deg, 2), rng.uniform(-20, 20))
+        yield placed(board, turn, middle)
+
+
+def views(
+    eye: Eye, board: Board, camera: Camera, n: int = 20, *, heights_m: F64 | None = None, noise_px: float = 0.05,
+    tilt_deg: float = 35.0, mirrored: bool = False, seed: int = 0,
+) -> list[View]:  # fmt: skip
+    """At least `n` views that the product takes of such a board, and more until nothing is lacking, if that helps.
+
+    heights_m : (corners,) how far the board's corners stand off its plane.
+    """
+    taken: list[View] = []
+    for k, pose in enumerate(poses(eye, board, tilt_deg=tilt_deg, seed=seed)):
+        places = board.places_m(np.arange(board.corners))
+        places[:, 2] += 0.0 if heights_m is None else heights_m
+        xy = eye.pixels(places @ pose[0].T + pose[1])
+        if mirrored:
+            xy[:, 0] = eye.size[0] - 1 - xy[:, 0]
+        seen = sighting(xy, board, eye.size, noise_px=noise_px, mirrored=mirrored, seed=k)
+        new = view(seen, board, camera, Lens()) if seen else None
+        if new and not useless(new, taken):
+            taken.append(new)
+        if (len(taken) >= n and not (n >= LEAST_VIEWS and lacking(taken))) or k > 400:
+            return taken
+    return taken
