@@ -24,7 +24,6 @@ FAINT_RISE = 40.0
 """A dot that rises less above its ground is a faint one."""
 HEEL_M_PER_S = 3.0
 MOST_BLUR_PX = 1.5
-_MOST_GAIN, _LEAST_GAIN = 16.0, 1.0
 _LEAST_EXPOSURE_US, _MOST_EXPOSURE_US = 50.0, 20000.0
 _NOISE_RISE = 12.0
 
@@ -42,10 +41,11 @@ class Light(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the camera can do and the motion allows. px_per_m : at the runner; NaN = unknown."""
+    """What the camera can do and the motion allows. px_per_m : at the runner; NaN = unknown. gains : least and most."""
 
     rate_hz: float
     px_per_m: float = math.nan
+    gains: tuple[float, float] = (1.0, 16.0)
 
     @property
     def exposure_us(self) -> float:
@@ -110,9 +110,10 @@ def following(now: Light, dots: Dots, limits: Limits) -> Light:
 
 def shared(product: float, limits: Limits) -> Light:
     """A product of exposure and gain as the longest exposure that motion allows and the lowest gain."""
-    exposure = min(limits.exposure_us, product / _LEAST_GAIN)
+    least, most = limits.gains
+    exposure = min(limits.exposure_us, product / least)
     exposure = max(round(exposure / 10) * 10.0, _LEAST_EXPOSURE_US)
-    gain = min(max(product / exposure, _LEAST_GAIN), _MOST_GAIN)
+    gain = min(max(product / exposure, least), most)
     return Light(exposure, round(gain, 2))
 
 
