@@ -27,6 +27,7 @@ _UNITS = {"s": "s", "m": "min", "min": "min", "h": "h", "d": "d", "w": "w"}
 _MOST_READ = 200_000
 """So many lines are looked through for those that were asked for."""
 
+_KEPT = (Path("/var/log/journal"), Path("/run/log/journal"))
 _COLOURS = {0: "red", 1: "red", 2: "red", 3: "red", 4: "yellow", 5: "cyan"}
 _NONE = "the log is systemd's journal: look on the station itself, or give --directory"
 
@@ -91,7 +92,7 @@ def command(
         click.echo(as_object(found, more))
     elif found:
         _print(found)
-    _remark(found, refusal, more, as_json)
+    _remark(found, refusal, more, as_json, directory is not None)
     return 0
 
 
@@ -227,10 +228,12 @@ def as_object(found: Sequence[Entry], more: bool) -> str:
     return msgspec.json.encode({"entries": found, "more": more}).decode()
 
 
-def _remark(found: Sequence[Entry], complaint: str, more: bool, as_json: bool) -> None:
+def _remark(found: Sequence[Entry], complaint: str, more: bool, as_json: bool, elsewhere: bool) -> None:
     """What is not shown, and why there may be nothing."""
     if not found:
         _refuse(complaint)
+        if not elsewhere and not any(any(folder.glob("*/*.journal*")) for folder in _KEPT):
+            _refuse(f"No journal files were found in {' or '.join(map(str, _KEPT))}")
     if not found and not as_json:
         aside("nothing in the journal that fits")
         if os.geteuid() != 0:
@@ -240,8 +243,10 @@ def _remark(found: Sequence[Entry], complaint: str, more: bool, as_json: bool) -
 
 
 def _refuse(complaint: str) -> None:
-    """journalctl's own words, when they say that there is no journal."""
+    """journalctl's own words, when they say that there is no such journal."""
     from appliance.errors import HipbarError
 
-    if re.search("No journal files were|Failed to|No such file", complaint):
+    if re.search("specified boot|boot ID|No such boot", complaint):
+        raise HipbarError(complaint, fix="`journalctl --list-boots` lists those that are kept")
+    if re.search("No journal files|Failed to|No such file", complaint):
         raise HipbarError(f"no journal: {complaint}", fix=_NONE)

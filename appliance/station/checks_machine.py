@@ -193,8 +193,7 @@ def supply(name: str, facts: Supply) -> Check:
     heat = facts.temperature_c or 0.0
     low = any("voltage" in word for word in (*(facts.now or ()), *facts.before))
     fix = "use the supply made for this Pi, and a short thick cable" if low else "give it air, out of the sun"
-    power = "power not told" if facts.now is None else ", ".join(facts.now) or "never slowed down now"
-    power = "power good" if facts.now == () else power
+    power = "power not told" if facts.now is None else ", ".join(facts.now) or "power good"
     return judged(
         name,
         ", ".join(
@@ -211,7 +210,7 @@ def supply(name: str, facts: Supply) -> Check:
 
 def faults(name: str, facts: Faults) -> Check:
     """What the station complains of, and whether it died lately."""
-    trouble = facts.troubles[0] if facts.troubles else ""
+    trouble, _, fix = (facts.troubles[0] if facts.troubles else "").partition("; ")
     reports = (
         "no crash reports"
         if not facts.crashes
@@ -220,7 +219,7 @@ def faults(name: str, facts: Faults) -> Check:
     return judged(
         name,
         reports,
-        Rule(bool(trouble), Verdict.WARN, "`hipbar status` says more", trouble),
+        Rule(bool(trouble), Verdict.WARN, fix or "`hipbar status` says more", trouble),
         Rule(
             facts.crashes > 0, Verdict.WARN, "`hipbar crash` shows it; send it with `hipbar doctor --report`"
         ),

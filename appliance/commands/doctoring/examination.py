@@ -17,7 +17,7 @@ import msgspec
 from appliance.commands.doctoring import machine, sight
 from appliance.commands.doctoring.nodes import nodes
 from appliance.config import Settings, keys_of, load
-from appliance.errors import CameraLost, HipbarError, StripLost
+from appliance.errors import CameraLost, HipbarError, SettingsError, StripLost
 from appliance.station import checks_bar, checks_camera, checks_disk, checks_machine
 from appliance.station.calibration import Calibration, read_calibration
 from appliance.station.checkup import Check, Fact, Rule, Unknown, Verdict, judged, told, unknown_of
@@ -25,12 +25,14 @@ from appliance.station.flight import boot_id
 from appliance.station.places import RUNTIME, runtime_dir, state_dir
 from appliance.station.status import Status, is_alive, read_status, verdict
 from hw.board import read_board
+from hw.camera.listing import devices
 
 if TYPE_CHECKING:
     from appliance.station.client import Link
     from appliance.station.link import Hello
 
 T = TypeVar("T")
+_NO_SETTINGS = "no settings that can be used"
 
 
 def tried(get: Callable[[], T | Unknown], *, mend: bool = False) -> T | Unknown:
@@ -69,9 +71,9 @@ class Examination:
         eye, bar, box = checks_camera, checks_bar, checks_machine
         yield from (
             ("settings", self._of_settings),
-            ("camera", lambda: told("camera", eye.camera, self.about, self.settings)),
+            ("camera", self._of_camera),
             ("frame rate", lambda: told("frame rate", eye.frame_rate, self.watched, self._wanted_hz)),
-            ("exposure", lambda: told("exposure", eye.exposure, self.about, self.settings)),
+            ("exposure", lambda: told("exposure", eye.exposure, self._lens_open, self.settings)),
             ("dots", lambda: told("dots", eye.dots, self.watched)),
             ("background", lambda: told("background", eye.background, self.backdrop, self._flicker)),
             ("wires", lambda: told("wires", bar.wires, self._nodes, self.settings)),
@@ -101,13 +103,12 @@ class Examination:
     @cached_property
     def settings(self) -> Fact[Settings]:
         """Those in force, or those that would be."""
-        link = self._link
+        link, file, known = self._link, self.file, self.calibration
         if link is not None:
             return tried(lambda: msgspec.convert(link.settings()["settings"], Settings))
-        if isinstance(self.calibration, Unknown) or isinstance(self.file, Unknown):
-            return self.file
-        known, settings = self.calibration, self.file
-        return tried(lambda: load(self.config, known.over(settings)))
+        if isinstance(file, Unknown):
+            return Unknown(_NO_SETTINGS)
+        return file if isinstance(known, Unknown) else tried(lambda: load(self.config, known.over(file)))
 
     @property
     def state(self) -> Path:
@@ -158,20 +159,26 @@ class Examination:
 
     def _without(self, kind: type[HipbarError]) -> Unknown:
         """No link: the reason; it is to be mended where it is about this part."""
-        assert self._refusal
-        return unknown_of(self._refusal, mend=isinstance(self._refusal, kind))
+        error = self._refusal
+        if error is None or isinstance(error, SettingsError):
+            return Unknown(_NO_SETTINGS)
+        return unknown_of(error, mend=True) if isinstance(error, kind) else Unknown(f"no station: {error}")
 
     @cached_property
     def about(self) -> Fact[dict[str, Any]]:
         """What the camera's driver tells."""
         return self.hello if isinstance(self.hello, Unknown) else dict(self.hello.camera)
 
+    @property
+    def _lens_open(self) -> Fact[dict[str, Any]]:
+        return Unknown("no camera") if isinstance(self.about, Unknown) else self.about
+
     @cached_property
     def watched(self) -> Fact[checks_camera.Watched]:
         """Some seconds of frames."""
         link, hello = self._link, self.hello
         if link is None or isinstance(hello, Unknown):
-            return Unknown("no frames") if link else Unknown(self._without(CameraLost).why)
+            return Unknown("no frames")
         return tried(lambda: sight.watch(link, hello, self._seconds), mend=True)
 
     @cached_property
@@ -232,6 +239,17 @@ class Examination:
         if self._link is None or self.status is None:
             return Unknown("the station does not run")
         return self.status.light_age_ms
+
+    def _of_camera(self) -> Check:
+        """Whether there is one; where the station does not say, what the kernel has."""
+        check = told("camera", checks_camera.camera, self.about, self.settings)
+        if check.verdict not in (Verdict.FAIL, Verdict.UNKNOWN):
+            return check
+        there = tried(devices)
+        found = () if isinstance(there, Unknown) else there
+        names = ", ".join(" ".join(filter(None, (one.device, one.name))) for one in found)
+        words = f"{check.figure} (the kernel has {names or 'no video device'})"
+        return msgspec.structs.replace(check, figure=words)
 
     def _of_settings(self) -> Check:
         """Whether the file can be used, and what counts above it."""

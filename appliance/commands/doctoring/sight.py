@@ -82,8 +82,9 @@ def walk(
     link: Link, settings: Settings, hello: Hello, sees: Callable[[], bool] | None, why: str
 ) -> Fact[Walk]:
     """Moves one light from the runner's left to the right, and asks `sees` about it; None = nobody is asked, `why`."""
-    leds = hello.leds or settings.strip.leds
-    before = link.status()
+    leds, before = hello.leds, link.status()
+    if leds is None:
+        return Unknown("the station lends its bar only while it sees", "`hipbar leds --test` tries it alone")
     if before.state in _RUNS:
         return Walk(leds, 0, None, 0, "somebody runs, so the bar was let be")
     try:
