@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from appliance.station.client import Link
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-CONFIG = Path("/etc/hipbar/hipbar.toml")
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -103,7 +102,7 @@ def reaching(ways: Ways) -> Iterator[Link]:
     if already is not None:
         yield already
         return
-    with reached(ways.config or default_config()) as link:
+    with reached(ways.config) as link:
         token = _OPEN.set(link)
         try:
             yield link
@@ -113,6 +112,7 @@ def reaching(ways: Ways) -> Iterator[Link]:
 
 def walked(name: str, ways: Ways, guide: Guide, link: Link, step: Step, **params: Any) -> dict[str, Any]:
     """One step on a link that is open: measured, shown, asked, kept; what `--json` tells of it."""
+    _check(link)
     before = link.settings()["settings"]
     outcome = step(link, guide, **params)
     guide.clear()
@@ -145,8 +145,21 @@ def walked(name: str, ways: Ways, guide: Guide, link: Link, step: Step, **params
     }
 
 
+def _check(link: Link) -> None:
+    """Refuses a station that works with no settings of its own: nothing measured on it would be true later."""
+    from appliance.errors import ServiceDown
+    from appliance.records import Light
+
+    status = link.status()
+    if status.state == Light.FAULT:
+        what = status.troubles[0] if status.troubles else "the station shows a fault"
+        raise ServiceDown(what, fix="mend that first; `hipbar status` says when it is well again")
+
+
 def default_config() -> Path | None:
     """The installed station's settings; without them a station is what the defaults say."""
+    from appliance.commands.reach import CONFIG
+
     return CONFIG if CONFIG.exists() else None
 
 

@@ -47,6 +47,11 @@ def gathered(
                     return parts[0]
             if now_s - heard_s > _SILENT_S:
                 break
-    raise CalibrationError(
-        "no frames come from the station's camera", fix="`hipbar status` says what is wrong with it"
-    )
+    raise silent(link)
+
+
+def silent(link: Link) -> CalibrationError:
+    """The error for a camera that gives no frames, in the station's own words where it has some."""
+    troubles = link.status().troubles
+    what = f"no frames come from the camera{f': {troubles[0]}' if troubles else ''}"
+    return CalibrationError(what, fix="`hipbar status` says what is wrong with it")
