@@ -43,6 +43,7 @@ class Desk:
         self._door: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
+        self._closing = False
         self._path = runtime / link.SOCKET
         self._room: _Room | None = None
         self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
@@ -69,6 +70,7 @@ class Desk:
         """Cuts everybody off and takes the socket away; waits a second at most."""
         if self._door is None:
             return
+        self._closing = True
         if self._loop is not None and self._ended is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._ended.set)
@@ -95,7 +97,10 @@ class Desk:
         _log.error("%s", words)
 
     async def _attend(self) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._closing:
+            return
         assert self._door is not None
         self._room = room = _Room(self._door, Answers(self._hatch, self._orders))
         self._loop.set_exception_handler(room.complain)

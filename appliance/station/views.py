@@ -190,15 +190,15 @@ def reduced(luma: U8, size: tuple[int, int]) -> U8:
     factor = max(1, -(-width // size[0]), -(-height // size[1]))
     if factor == 1:
         return luma
-    height, width = max(1, height // factor), max(1, width // factor)
-    whole = luma[: height * factor, : width * factor]
-    rows = whole[::factor].astype(np.uint32)
-    for k in range(1, factor):
-        rows += whole[k::factor]
-    sums = rows[:, ::factor].copy()
-    for k in range(1, factor):
-        sums += rows[:, k::factor]
-    means: U8 = (sums // (factor * factor)).astype(np.uint8)
+    down, across = min(factor, height), min(factor, width)
+    whole = luma[: height // down * down, : width // across * across]
+    rows = whole[::down].astype(np.uint32)
+    for k in range(1, down):
+        rows += whole[k::down]
+    sums = rows[:, ::across].copy()
+    for k in range(1, across):
+        sums += rows[:, k::across]
+    means: U8 = (sums // (down * across)).astype(np.uint8)
     return means
 
 
