@@ -165,6 +165,23 @@ def delay(trials: list[Trial], shutter: Shutter, *, seed: int = 1) -> Delay:
     return _of_intervals(seen * 1e3, went_on, len(trials), shutter, seed)
 
 
+def disagreement_ms(found: Delay, trials: list[Trial], shutter: Shutter) -> float:
+    """How far other trials, taken with another exposure, put the delay away from `found`; 0 = they agree, NaN = unseen.
+
+    Stamps that are not of mid-exposure, as they should be, shift with the exposure.
+    """
+    dark, lit, noise = levels(trials)
+    seen = [interval(trial, shutter, dark, lit, noise) for trial in trials]
+    ends = np.array([one for one in seen if one is not None]) * 1e3
+    if len(ends) < max(2.0, _LEAST_SEEN * len(trials) - 1):
+        return math.nan
+    ends += np.array([0.5 if t.on else -0.5 for t, one in zip(trials, seen, strict=True) if one])[:, None] * (
+        found.uneven_ms
+    )
+    low, high = np.median(ends, axis=0)
+    return float(max(low - found.median_ms, 0.0) + min(high - found.median_ms, 0.0))
+
+
 def whole(found: Delay, age_p50_ms: float, age_p95_ms: float) -> Whole:
     """The delay of the wire joined to the age at which the service lights a frame."""
     median = age_p50_ms + found.median_ms

@@ -23,6 +23,7 @@ _LEAST_RISE = 10.0
 _NOISES = 6.0
 _MOST_SPOTS = 64
 _LEAST_AREA_PX = 3
+_LEAST_LAMP_RISE = 8.0
 
 
 class Spot(msgspec.Struct, frozen=True):
@@ -103,6 +104,28 @@ def near(found: tuple[Spot, ...], xy_px: F64, reach_px: float) -> tuple[Spot | N
         close = [s for s in found if s.distance_px(x, y) <= reach_px]  # NaN is near nothing
         chosen.append(min(close, key=lambda s: s.distance_px(x, y)) if close else None)
     return tuple(chosen)
+
+
+def lamp(dark: list[U8], lit: list[U8]) -> tuple[int, int, int, int] | None:
+    """x, y, width and height of what is brighter in all lit pictures than in all dark ones; None = nothing is.
+
+    What moves, or flickers by itself, is brighter in some of them only.
+    """
+    import cv2
+
+    rise = np.min(np.stack(lit).astype(np.float64), axis=0) - np.max(
+        np.stack(dark).astype(np.float64), axis=0
+    )
+    smooth: F64 = cv2.blur(rise, (3, 3))
+    y, x = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
+    peak = float(smooth[y, x])
+    noise = float(np.median(np.abs(rise - np.median(rise)))) / 0.6745
+    if peak < max(_LEAST_LAMP_RISE, _NOISES * noise):
+        return None
+    _, labels = cv2.connectedComponents((smooth > peak / 2).astype(np.uint8), connectivity=8)
+    rows, columns = np.nonzero(labels == labels[y, x])
+    left, top = int(columns.min()), int(rows.min())
+    return left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1
 
 
 def edge_px(luma: U8, spot: Spot) -> float:

@@ -1,0 +1,235 @@
+"""Somebody who runs before the camera becomes a word on how it stands, with what each fault costs in degrees.
+
+Degrees, metres, sensor pixels. Keeps the figures; a setting (`lens.yaw_deg`) only when the technician says that the
+camera stands straight behind the runner. Refuses when the pelvis dots are not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from appliance.commands.calibrate.keep import Ways, step_options, walk
+from appliance.commands.options import FILE, finite
+from appliance.errors import CalibrationError
+
+if TYPE_CHECKING:
+    from appliance.calibration.aim import Aim
+    from appliance.calibration.reflections import Reflection
+    from appliance.commands.calibrate.eye import Look, Rows
+    from appliance.commands.calibrate.guide import Guide, Outcome
+    from appliance.config import Settings
+    from appliance.station.client import Link
+
+_EVERY_S = 0.43
+"""Between two pictures: no whole number of steps or strides."""
+_NOW_S = 2.0
+_NOT_SEEN_FIX = "dots on, back to the camera, the ring's light on; `hipbar watch` shows what the camera sees"
+
+
+@click.command(name="aim")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(2, 120),
+    default=10.0,
+    show_default=True,
+    callback=finite,
+    help="How long to look.",
+)
+@click.option(
+    "--plate-mm",
+    type=click.FloatRange(20, 500),
+    default=120.0,
+    show_default=True,
+    callback=finite,
+    help="Between the pelvis dots; the printed plate's by default.",
+)
+@click.option(
+    "--straight-behind", is_flag=True, help="The camera stands straight behind the runner: keep its yaw."
+)
+@click.option("--picture", type=FILE, help="Write a picture with the marks and what to cover, as PNG.")
+@step_options
+def command(ways: Ways, seconds: float, plate_mm: float, straight_behind: bool, picture: Path | None) -> int:
+    """Judge where the camera stands and what it sees.
+
+    Somebody who wears the dots runs at their usual place. Height, distance, direction, focus, dots in view over the
+    whole stride, and reflections are measured; whatever costs accuracy is told with its cost in degrees.
+
+    \b
+    Examples:
+      hipbar calibrate aim
+      hipbar calibrate aim --picture cover.png
+      hipbar calibrate aim --plate-mm 90 --straight-behind --yes --json
+    """
+    return walk(
+        "aim",
+        ways,
+        step,
+        seconds=seconds,
+        plate_mm=plate_mm,
+        straight_behind=straight_behind,
+        picture=picture,
+    )
+
+
+def step(link: Link, guide: Guide, **params: Any) -> Outcome:
+    """Looks for a while, with a live figure, and judges."""
+    from appliance.commands.calibrate.eye import eye_of, look
+
+    settings, _ = eye_of(link)
+    levelled = not str(link.settings()["origins"].get("lens.pitch_deg", "default")).startswith("default")
+    plate_mm = float(params["plate_mm"])
+
+    def judged(rows: Rows) -> Aim:
+        from appliance.calibration.aim import aim
+
+        rows, running = _stride(rows)
+        return aim(rows["t_s"], rows["xy_px"], running, settings, plate_mm=plate_mm, level_known=levelled)
+
+    def tell(rows: Rows) -> None:
+        found = judged(rows[rows["t_s"] >= rows["t_s"][-1] - _NOW_S])
+        guide.figure(_live(found), good=not found.problems)
+
+    guide.say("Somebody who wears the dots runs at their usual place and speed.")
+    guide.ready("Running?")
+    seen = look(link, float(params["seconds"]), _EVERY_S, tell)
+    found = judged(seen.rows)
+    if math.isnan(found.separation_px):
+        raise CalibrationError("the pelvis dots were not seen", fix=_NOT_SEEN_FIX)
+    spots = _reflections(seen, found, settings, plate_mm)
+    edge_px = _edge(seen)
+    if params["picture"] is not None:
+        _draw(params["picture"], seen, spots)
+        guide.say(f"{params['picture']}: the marks, and {len(spots)} reflections to cover")
+    for line in _table(found, edge_px, settings):
+        guide.say(line)
+    return _outcome(found, spots, edge_px, settings, straight_behind=bool(params["straight_behind"]))
+
+
+def _stride(rows: Rows) -> tuple[Rows, bool]:
+    """The frames of running, from when the heels have their names; all frames when nobody runs."""
+    import numpy as np
+
+    from appliance.records import Posture
+
+    ran = rows["posture"] == Posture.RUNNING
+    if len(rows) == 0 or ran.mean() < 0.5:
+        return rows, False
+    rows = rows[ran]
+    named = np.flatnonzero(np.isfinite(rows["xy_px"][:, 2:]).all(axis=(1, 2)))
+    return (rows[named[0] :] if len(named) else rows), True
+
+
+def _live(a: Aim) -> str:
+    """The live figure: one line that tells whether it gets better."""
+    if math.isnan(a.separation_px):
+        return "the pelvis dots are not seen"
+    from appliance.calibration.aim import LEAST_SEEN
+
+    whole = sum(m.seen >= LEAST_SEEN for m in a.marks)
+    return (
+        f"pelvis {a.height_m * 100:+.0f} cm ({a.elevation_deg:+.1f} deg), {a.distance_m:.2f} m away,"
+        f" {a.azimuth_deg:+.1f} deg aside, {whole} of 4 dots"
+    )
+
+
+def _reflections(seen: Look, found: Aim, settings: Settings, plate_mm: float) -> tuple[Reflection, ...]:
+    from appliance.calibration.reflections import Seen, reflections
+    from appliance.calibration.spots import bright_spots
+
+    pictures = [
+        Seen(bright_spots(picture.luma), marks)
+        for picture, marks in zip(seen.pictures, seen.marks, strict=True)
+    ]
+    return reflections(pictures, seen.rows["xy_px"], found.running, settings, plate_mm)
+
+
+def _edge(seen: Look) -> float:
+    """The width of the pelvis dots' edges, the median over all pictures; NaN when no picture has them."""
+    import numpy as np
+
+    from appliance.calibration.spots import bright_spots, edge_px, near
+
+    widths = []
+    for picture, marks in zip(seen.pictures, seen.marks, strict=True):
+        dots = near(bright_spots(picture.luma), marks[:2], 6.0)
+        widths += [edge_px(picture.luma, dot) for dot in dots if dot is not None]
+    known = [w for w in widths if w == w]
+    return float(np.median(known)) if known else math.nan
+
+
+def _draw(path: Path, seen: Look, spots: tuple[Reflection, ...]) -> None:
+    """The last picture with the marks named and the reflections numbered."""
+    from contextlib import closing
+
+    import numpy as np
+
+    from appliance.records import MARKS
+    from appliance.station.output import Output
+    from hw.camera.picture import as_png
+
+    places = dict(zip(MARKS, seen.marks[-1], strict=True))
+    places |= {f"cover {k + 1}": np.array([r.x_px, r.y_px]) for k, r in enumerate(spots)}
+    with closing(Output(path)) as file:
+        file.write(as_png(seen.pictures[-1].luma, places))
+
+
+def _table(a: Aim, edge_px: float, settings: Settings) -> list[str]:
+    """All figures, a line each."""
+    guess = "" if a.lens_known else "  (usual lens taken)"
+    margins = ", ".join(
+        f"{m.mark.replace('_', ' ')} {100 * m.seen:.0f} %" + (f" {m.margin_px:.0f} px" if m.edge else "")
+        for m in a.marks
+    )
+    return [
+        f"  pelvis     {a.height_m * 100:+.0f} cm against the camera, {a.elevation_deg:+.1f} deg:"
+        f" axial rotation leaks in as {a.elevation_cost_deg:.2f} deg{guess}",
+        f"  distance   {a.distance_m:.2f} m{guess}",
+        f"  direction  runner {a.azimuth_deg:+.1f} deg aside (right +), costs {a.azimuth_cost_deg:.2f} deg",
+        f"  roll       {settings.lens.roll_deg:+.2f} deg set; pelvis line {a.tilt_deg:+.2f} deg on the average",
+        f"  pixels     {a.separation_px:.0f} between the pelvis dots, centres ±{a.centre_noise_px:.3f}:"
+        f" {a.noise_deg:.3f} deg a frame",
+        f"  focus      edges {edge_px:.1f} px wide",
+        f"  in view    {margins}",
+    ]
+
+
+def _outcome(
+    a: Aim, spots: tuple[Reflection, ...], edge_px: float, settings: Settings, *, straight_behind: bool
+) -> Outcome:
+    import msgspec
+
+    from appliance.calibration.aim import yaw_deg
+    from appliance.calibration.reflections import MOST_EDGE_PX, blur_cost_deg
+    from appliance.commands.calibrate.guide import Outcome
+
+    problems = [*a.problems, *(r.words for r in spots)]
+    if edge_px > MOST_EDGE_PX:
+        across = edge_px + 8.0
+        cost = blur_cost_deg(edge_px, across, a.noise_deg)
+        problems.append(
+            f"the dots' edges are {edge_px:.1f} px wide: focus the lens on the plate; {cost:.3f} deg of the noise"
+        )
+    figures = _plain(msgspec.to_builtins(a))
+    figures.pop("problems")
+    figures["edge_px"] = None if math.isnan(edge_px) else round(edge_px, 2)
+    figures["reflections"] = [_plain(msgspec.to_builtins(r)) for r in spots]
+    values = {"lens.yaw_deg": round(yaw_deg(settings, a.azimuth_deg), 2)} if straight_behind else {}
+    good = "the camera stands well" if not problems else f"{len(problems)} things to mind"
+    return Outcome(values=values, figures=figures, words=f"{good}: {_live(a)}", problems=tuple(problems))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Figures to four decimals; NaN becomes None."""
+    return {name: _rounded(value) for name, value in values.items()}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return _plain(value) if isinstance(value, dict) else value
