@@ -23,16 +23,6 @@ from appliance.sight.markers import Sight
 _SHOWN = tuple(Shown)
 
 
-ADOPTED = frozenset(
-    {
-        *(f"feedback.{name}" for name in Settings().feedback.__struct_fields__),
-        *(f"sight.{name}" for name in Settings().sight.__struct_fields__),
-        *("motion.smooth_ms", "motion.steps", "strip.brightness"),
-    }
-)
-"""The settings that may change between two frames without a new start of anything."""
-
-
 def nothing() -> None:
     """For whoever does not time the laps."""
 
@@ -123,7 +113,7 @@ class Pipeline:
     def adopt(self, settings: Settings) -> None:
         """Other settings from the next frame on: feedback and motion go on with what they know, and no light jumps.
 
-        Only what `ADOPTED` names may differ; a change of what counts as a dot makes sight look anew.
+        Only what `config.live.ADOPTED` names may differ; a change of what counts as a dot makes sight look anew.
         """
         was, self._settings = self._settings, settings
         self._feedback.adopt(settings)

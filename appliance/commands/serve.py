@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,9 +23,9 @@ from appliance.commands.stop import Stop, Stopped
 
 if TYPE_CHECKING:
     from appliance.config import Settings
-    from appliance.errors import SettingsError
+    from appliance.errors import HipbarError, SettingsError
     from appliance.station.service import Service
-    from appliance.station.status import Machine
+    from appliance.station.steward import Change
     from hw import Rig
     from hw.camera import Camera
     from hw.notify import Notifier
@@ -82,33 +83,33 @@ class _Start:
     """From a dark bar to the first frame."""
 
     def __init__(self, config: Path, stop: Stop, notifier: Notifier) -> None:
-        from appliance.config import Settings, parse
-        from appliance.errors import SettingsError
         from appliance.station import fallback
-        from appliance.station.places import runtime_dir, state_dir
+        from appliance.station.hatch import Hatch
+        from appliance.station.places import runtime_dir
+        from appliance.station.steward import Steward
 
         self._config, self._stop, self._notifier = config, stop, notifier
-        self._mark, self._text = fallback.mark_of(config), None
-        self._problem: SettingsError | None = None
-        try:
-            self._text = fallback.read(config)
-            self._settings = parse(self._text, str(config))
-            _named(self._text, config)
-        except SettingsError as error:
-            self._problem = error
-            _log.error("%s; %s", error, error.fix)
-        self._state = state_dir(Settings() if self._problem else self._settings)
-        if self._problem:
-            self._settings = self._known() or fallback.AS_DRAWN
+        self._mark = fallback.mark_of(config)
+        self._hatch = Hatch()
+        self._steward = steward = Steward(config, self._hatch, version())
+        if steward.problem:
+            _log.error("%s; %s", steward.problem, steward.problem.fix)
+            steward.resort(self._known() or fallback.AS_DRAWN)
+        for warning in steward.warnings:
+            _log.warning(warning)
         self._runtime = runtime_dir()
         with contextlib.suppress(OSError):
             self._runtime.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def _settings(self) -> Settings:
+        return self._steward.settings
+
     def run(self) -> None:
         """Everything, until the end."""
+        from appliance.commands.machine import machine
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Notice
-        from appliance.station.service import Service
 
         with contextlib.closing(self._rig()) as rig:
             if self._stop():
@@ -118,38 +119,53 @@ class _Start:
             self._notifier.extend(_COMPILE_S, "starting")
             for warning in rig.warnings:
                 _log.warning(warning)
+            from appliance.station.service import Service  # not before: light comes first
+
             service = Service(
                 self._runtime,
-                self._state,
                 version(),
-                self._text,
+                self._steward,
+                self._hatch,
                 self._notifier,
-                machine(self._state),
-                self._settings,
+                machine(self._steward.state),
             )
             try:
                 service.panel(rig.panel)
-                self._measure(rig, service, self._safe(rig, service))
+                self._safe(rig, service)
+                self._measure(rig, service)
             except BaseException as error:
                 service.end(error)
                 raise
             service.end(None)
 
-    def _measure(self, rig: Rig, service: Service, settings: Settings) -> None:
+    def _measure(self, rig: Rig, service: Service) -> None:
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Shown
 
-        rig.strip.show(pattern(Shown.WARMING_UP, settings))
+        rig.strip.show(pattern(Shown.WARMING_UP, self._settings))
         service.say(Light.WARMING_UP)
         self._notifier.extend(_COMPILE_S, "warming up")
         with self._stop.at_once():
-            pipeline = warmed_pipeline(settings)
-            from appliance.station.measuring import measure  # not before: it brings all compiled code with it
+            warmed_pipeline(self._settings)
+            from appliance.pipeline import Pipeline  # not before: it brings all compiled code with it
+            from appliance.station.measuring import measure
         camera = self._patiently(rig.see, rig, service)
-        measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop)
+        settings, proved = self._settings, self._steward.proved
+        entered: Callable[[], None] = lambda: None  # noqa: E731
+        while not self._steward.anew:
+            pipeline = Pipeline(settings, sides_proved=proved)
+            change = measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop, entered)
+            if change is None:
+                return
+            self._notifier.extend(_COMPILE_S, "changing settings")
+            camera, refused = _reopened(rig, change, settings)
+            if refused is None:
+                settings, proved = change.settings, change.proved
+            entered = partial(change.settle, refused)
+            service.panel(rig.panel)
 
-    def _safe(self, rig: Rig, service: Service) -> Settings:
-        """The settings to measure with: the file's, or with the button held at power-on what is known of the wiring.
+    def _safe(self, rig: Rig, service: Service) -> None:
+        """Measures with the file's settings, or with the button held at power-on with what is known of the wiring.
 
         Settings that can't be used end here, when somebody has mended them.
         """
@@ -157,17 +173,17 @@ class _Start:
             if known := self._known():
                 _log.warning("the button is held at power-on: safe settings, with the wiring that is known")
                 service.facts.safe_settings = True
-                return known
+                self._steward.resort(known)
+                return
             _log.warning("the button is held at power-on, but no settings say how the station is wired")
-        if self._problem:
-            self._wait_for_settings(self._problem, rig, service)
-        return self._settings
+        if self._steward.problem:
+            self._wait_for_settings(self._steward.problem, rig, service)
 
     def _known(self) -> Settings | None:
         """The wiring that somebody has named; asked for only when it is needed, for the state may be on a slow disk."""
         from appliance.station.fallback import known_wiring
 
-        return known_wiring(self._text, self._state)
+        return known_wiring(self._steward.text, self._steward.state)
 
     def _first_start(self) -> bool:
         """Whether the service starts for the first time since the machine did."""
@@ -235,7 +251,7 @@ class _Start:
         with contextlib.closing(panel):
             while True:
                 panel.say(Light.FAULT)
-                self._notifier.extend(_COMPILE_S, f"fault: {self._problem or lost}")
+                self._notifier.extend(_COMPILE_S, f"fault: {self._steward.problem or lost}")
                 self._nap(AGAIN_S)
                 try:
                     hw.open_strip(self._settings.strip, self._settings.gpio).close()
@@ -255,6 +271,9 @@ class _Start:
         if mark_of(self._config) != self._mark:
             _log.info("the settings file has changed: starting anew")
             raise Stopped
+        if self._steward.anew:
+            _log.info("settings were changed through the control link: starting anew")
+            raise Stopped
         if any(press.kind is PressKind.VERY_LONG for press in rig.panel.presses()):
             raise Stopped
 
@@ -263,33 +282,12 @@ class _Start:
             time.sleep(seconds)
 
 
-def _named(text: str, config: Path) -> None:
-    """Refuses settings that leave bar or camera to the defaults: an emptied file would mean a recorded runner."""
-    from appliance.config import keys_of
-    from appliance.errors import SettingsError
+def _reopened(rig: Rig, change: Change, before: Settings) -> tuple[Camera, HipbarError | None]:
+    """Devices as other settings want them; or, when that can't be, as they were before, and why."""
+    from appliance.errors import HipbarError
 
-    for key in ("strip.kind", "camera.source"):
-        if key not in keys_of(text):
-            fix = "name it; /usr/share/hipbar/hipbar.toml is the file as it was delivered"
-            raise SettingsError(f"{config}: {key} is not set", fix=fix)
-
-
-def machine(state: Path) -> Callable[[], Machine]:
-    """The board's figures, as the status has them."""
-    from appliance.station.status import Machine
-    from hw.board import read_board, throttled_words
-
-    def ask() -> Machine:
-        board = read_board(data=state)
-        return Machine(
-            temperature_c=board.temperature_c,
-            throttled=None if board.throttled is None else tuple(throttled_words(board.throttled)[0]),
-            under_voltage=board.under_voltage,
-            disk_free_mb=board.free_mb,
-            memory_free_mb=board.memory_mb,
-            load=board.load,
-            clock_synchronised=board.clock_synchronised,
-            uptime_s=time.clock_gettime(time.CLOCK_BOOTTIME),
-        )
-
-    return ask
+    try:
+        return rig.reopen(change.settings, change.parts), None
+    except HipbarError as error:
+        _log.warning("the new settings can't be used: %s; %s", error, error.fix)
+        return rig.reopen(before, change.parts), error

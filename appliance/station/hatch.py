@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -85,6 +85,8 @@ class Hatch:
         """x, y, width and height in sensor pixels whose brightness followers want."""
         self.lent = (0, float("nan"))
         """The number of the last loan that was lit, and when that had been written, monotonic seconds."""
+        self.scores = np.zeros(4)
+        """The sum of all frames' scores, mark by mark."""
         self._wanted = self._following = False
         self._rows = np.zeros(ROWS, FOLLOW)
         self._count = 0
@@ -98,6 +100,7 @@ class Hatch:
     def saw(self, update: Update, now_s: float, light: Light) -> None:
         """A frame's light is out."""
         self.newest = Glimpse(update, now_s, light)
+        self.scores += update.keypoints.score
 
     def past(self, frame: Frame) -> None:
         """The loop is done with this frame, whose picture is still there."""
@@ -145,6 +148,12 @@ class Hatch:
     def follow(self, on: bool) -> None:
         """Whether every frame is to be noted."""
         self._following = on
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether somebody has the bar now."""
+        loan = self._loan
+        return loan is not None and time.monotonic() < loan.until_s
 
     @property
     def count(self) -> int:
@@ -205,6 +214,33 @@ class Hatch:
             part = luma[max(y, 0) : max(y, 0) + height, max(x, 0) : max(x, 0) + width]
             row["spot"] = part.mean() if part.size else np.nan
         self._count += 1
+
+
+class _Camera(Protocol):
+    def now_s(self) -> float:
+        """Now, on the clock that stamps the frames."""
+
+    def frames(self) -> Iterator[Frame | None]:
+        """The frames, in the order of time."""
+
+
+class WatchedCamera:
+    """A camera whose frames are seen through the hatch as well, once the loop is done with each."""
+
+    def __init__(self, camera: _Camera, hatch: Hatch) -> None:
+        self._camera, self._hatch = camera, hatch
+
+    def now_s(self) -> float:
+        """Now, on the clock that stamps the frames."""
+        return self._camera.now_s()
+
+    def frames(self) -> Iterator[Frame | None]:
+        """The camera's own."""
+        for frame in self._camera.frames():
+            yield frame
+            if frame is not None:
+                self._hatch.past(frame)
+            self._hatch.turn()
 
 
 class _Strip(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from appliance.config import Settings
@@ -17,6 +18,7 @@ from appliance.pipeline import Pipeline
 from appliance.records import U8, Light, Notice, Shown, Update
 from appliance.station.archive import Archive
 from appliance.station.face import Face
+from appliance.station.hatch import About, LentStrip, WatchedCamera
 from appliance.station.loop import Ledger, Stop, watch
 from appliance.station.places import NOT_ON_DATA
 from appliance.station.post import Post
@@ -24,6 +26,7 @@ from appliance.station.recording import Header
 from appliance.station.scribe import Scribe
 from appliance.station.sentinel import BeatingCamera, BeatingStrip
 from appliance.station.service import Camera, Panel, Service, signs_of
+from appliance.station.steward import Change
 from appliance.station.tally import Delays, Tally
 from appliance.station.teller import keeping_of
 from appliance.station.wallclock import FILE as CLOCK
@@ -51,8 +54,14 @@ def measure(
     panel: Panel,
     pipeline: Pipeline,
     stop: Stop,
-) -> None:
-    """Until `stop` says so, the button is held very long, or something is lost."""
+    entered: Callable[[], None] = lambda: None,
+) -> Change | None:
+    """Until `stop` says so, the button is held very long, something is lost, or other settings want a new beginning.
+
+    Those are what is returned; None = the end. `settings` are those that the devices were opened with. entered : called
+    when the loop can be asked to change.
+    """
+    steward, hatch = service.steward, service.hatch
     header = Header.of(settings, camera.size, camera.rate_hz, settings.camera.row_us * 1e-6, service.version)
     clock = WallClock(service.state / CLOCK, service.teller.clock_set)
     archive = _archive(service, settings, header, clock)
@@ -61,27 +70,63 @@ def measure(
     ledger = Ledger(tally, (scribe,), settings.strip.leds, frames=max(1, round(camera.rate_hz)))
     face = Face(strip, settings)
     service.flight.carry(header)
+    service.facts.laps = ledger.laps
+    hatch.about = _about(settings, camera)
     witness = _Witness(service, Post(panel), face, ledger, archive, scribe, camera)
     last: Shown | Notice = Shown.OFF
+    steward.loop = _Loop(settings, pipeline, face, camera)
+    entered()
     try:
         watch(
-            BeatingCamera(camera, service.beat, time.monotonic),
-            BeatingStrip(face, service.beat),
+            BeatingCamera(WatchedCamera(camera, hatch), service.beat, time.monotonic),
+            BeatingStrip(LentStrip(face, strip, hatch), service.beat),
             pipeline,
             ledger,
             witness,
             stop,
         )
+        if steward.pending:
+            last = Notice.STARTING
     except HipbarError as error:
         light, last = signs_of(error)
         service.say(light, error)
         raise
     finally:
+        steward.loop = None
         service.beat.turned_s = None  # what is put away now is no turn of the loop
         with contextlib.suppress(HipbarError):  # a strip that is lost has told so
             strip.show(pattern(last, settings))
         ledger.flush()
         scribe.close()  # a card that hangs takes seconds, in which nothing old may be lit
+    return steward.pending
+
+
+class _Loop:
+    """What can be changed of the loop while it runs; called by the loop itself, between two frames."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, face: Face, camera: Camera) -> None:
+        self._settings, self._pipeline, self._face, self._camera = settings, pipeline, face, camera
+
+    def adopt(self, settings: Settings, proved: bool) -> None:
+        """Takes settings that need nothing opened anew."""
+        was, now = self._settings.camera, settings.camera
+        if (was.exposure_us, was.gain) != (now.exposure_us, now.gain):
+            self._camera.expose(now.exposure_us, now.gain)
+        self._pipeline.adopt(settings)
+        self._pipeline.sides_proved = proved
+        self._face.adopt(settings)
+        self._settings = settings
+
+
+def _about(settings: Settings, camera: Camera) -> About:
+    return About(
+        width_px=camera.size[0],
+        height_px=camera.size[1],
+        rate_hz=camera.rate_hz,
+        leds=settings.strip.leds,
+        byte_budget=settings.strip.byte_budget,
+        camera=camera.about(),
+    )
 
 
 def _archive(service: Service, settings: Settings, header: Header, clock: WallClock) -> Archive | None:
@@ -114,9 +159,11 @@ class _Witness:
 
     @property
     def stop_asked(self) -> bool:
-        """By a very long press, or because the process has grown too big and nobody runs."""
+        """By a very long press, for other settings, or because the process has grown too big and nobody runs."""
         teller = self._service.teller
         idle = self._post.light not in _IN_USE
+        if self._service.steward.pending is not None:
+            return True
         return self._post.stop_asked or teller.far_too_big or (teller.too_big and idle)
 
     def seen(self, update: Update, now_s: float) -> None:
@@ -125,6 +172,7 @@ class _Witness:
         self._face.now_s = now_s
         self._service.flight.note(update, now_s)
         self._post.seen(update, now_s)
+        self._service.hatch.saw(update, now_s, self._post.light)
         self._tell(now_s)
 
     def silent(self, now_s: float) -> None:
@@ -155,10 +203,16 @@ class _Witness:
             facts.keeping = keeping_of(self._archive.kept)
         trouble = facts.keeping.trouble or self._scribe.trouble
         recorded = (f"not recording: {trouble}",) if trouble and self._archive else ()
-        facts.troubles = recorded + self._afloat
+        desk = service.trouble
+        facts.troubles = recorded + self._afloat + self._unproved() + ((desk,) if desk else ())
+        facts.troubles += tuple(service.steward.warnings)
         if self._ready:
             service.notifier.alive()
         else:
             self._ready = True
             service.notifier.ready("measuring")
             service.proved()
+
+    def _unproved(self) -> tuple[str, ...]:
+        proved = self._service.steward.proved
+        return () if proved else ("nobody has proved which side is left: `hipbar calibrate sides`",)

@@ -15,16 +15,22 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from appliance.config import Settings
+import numpy as np
+
 from appliance.errors import CameraLost, HipbarError, StripLost
-from appliance.records import Frame, Light, Notice, Press
+from appliance.records import Frame, Light, Notice, Posture, Press
 from appliance.station import crash
+from appliance.station.desk import Desk
 from appliance.station.fallback import remember
+from appliance.station.faults import Faults
 from appliance.station.flight import FILE, Flight, left_behind
+from appliance.station.hatch import Hatch
+from appliance.station.laps import Laps
 from appliance.station.sentinel import Beat, Doing
-from appliance.station.status import Keeping, Machine
+from appliance.station.status import Gait, Keeping, Machine, Stages
+from appliance.station.steward import Steward
 from appliance.station.tally import Delays
 from appliance.station.teller import Teller
 
@@ -77,17 +83,27 @@ class Camera(Protocol):
     def lost(self) -> int:
         """How many frames are known to be missed."""
 
+    def about(self) -> dict[str, str | float | int]:
+        """Facts for a technician."""
+
     def now_s(self) -> float:
         """Now, on the clock that stamps the frames."""
 
     def frames(self) -> Iterator[Frame | None]:
         """The frames, in the order of time."""
 
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Other exposure and gain, without a new start of the stream."""
+
 
 def signs_of(error: Exception) -> tuple[Light, Notice]:
     """What panel and bar say of what ended the measuring, or keeps it from beginning."""
     lost = isinstance(error, CameraLost)
     return (Light.NO_CAMERA, Notice.NO_CAMERA) if lost else (Light.FAULT, Notice.FAULT)
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 class Facts:
@@ -100,43 +116,57 @@ class Facts:
         self.keeping = Keeping()
         self.troubles: tuple[str, ...] = ()
         self.safe_settings = False
+        self.laps: Laps | None = None
 
 
 class Service:
     """Whoever runs as a service, from its first light to its end; leaving the block in order is no crash.
 
-    runtime, state : the folders. text : the settings file's as it was loaded, for the crash reports and to be kept
-    once it has proved itself, by which time the file may be another. machine : the board's figures.
+    steward : of the settings, whose text is kept once it has proved itself. hatch : what others may see of the loop.
+    machine : the board's figures.
     """
 
     def __init__(
         self,
         runtime: Path,
-        state: Path,
         version: str,
-        text: str | None,
+        steward: Steward,
+        hatch: Hatch,
         notifier: Notifier,
         machine: Callable[[], Machine],
-        settings: Settings,
     ) -> None:
         sys.setswitchinterval(_SWITCH_S)
         self.beat, self.facts = Beat(), Facts()
-        self.runtime, self.state, self.version, self._text = runtime, state, version, text
-        self.notifier = notifier
+        self.runtime, self.state, self.version = runtime, steward.state, version
+        self.steward, self.hatch, self.notifier = steward, hatch, notifier
+        self._faults = Faults()
+        logging.getLogger("hipbar").addHandler(self._faults)
+        settings = steward.settings
         self._panel: Panel | None = None
         ring = runtime / FILE
         self._trace = runtime / TRACE
         self._last_words = crash.collected(self._trace)
         crash.listen(self._trace)
         self._wreck = left_behind(ring)
-        self.flight = Flight(ring, settings.camera.rate_hz, software=version, settings_text=text or "")
+        self.flight = Flight(
+            ring, settings.camera.rate_hz, software=version, settings_text=steward.text or ""
+        )
         memory_mb = settings.service.memory_mb
-        self.teller = Teller(runtime, version, self.beat, self.facts, machine, self._stuck, memory_mb)
+        self._summed = (0, np.zeros(4))
+        self._desk: Desk | None = None
+        self.teller = Teller(
+            runtime, version, self.beat, self.facts, machine, self._stuck, self._more, memory_mb
+        )
+        steward.clock_set, steward.last_status = self.teller.clock_set, lambda: self.teller.last
+        self._desk = Desk(runtime, hatch, steward)
         self.teller.later(self._report_wreck)
 
     def end(self, error: BaseException | None) -> None:
         """The last state, and what the process after this one has to know; `error` is what ended it."""
         self.beat.turned_s = None
+        if self._desk:
+            self._desk.close()
+        logging.getLogger("hipbar").removeHandler(self._faults)
         defect = isinstance(error, Exception) and not isinstance(error, HipbarError)
         self.teller.close(signs_of(error)[0] if isinstance(error, Exception) else Light.OFF)
         if defect:
@@ -147,6 +177,11 @@ class Service:
     def panel(self, panel: Panel) -> None:
         """There is a status light from now on."""
         self._panel = panel
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the control link, in words."""
+        return self._desk.trouble if self._desk else None
 
     def turned(self, light: Light) -> None:
         """The loop has come to another state, which it has said on the panel itself."""
@@ -169,8 +204,40 @@ class Service:
         self.teller.later(self._remember)
 
     def _remember(self) -> None:
-        if trouble := remember(self._text, self.state):
+        if trouble := remember(self.steward.text, self.state):
             _log.warning("%s", trouble)
+
+    def _more(self) -> dict[str, Any]:
+        """What the status says beyond the loop's own facts."""
+        steward, now = self.steward, self.steward.calibration().current
+        return {
+            "stages_ms": self.facts.laps.stages() if self.facts.laps else Stages(),
+            "gait": self._gait(),
+            "mode": steward.settings.feedback.mode,
+            "calibration": now.number if now else 0,
+            "sides_proved": steward.proved,
+            "tried": tuple(sorted(steward.tried)),
+            "clients": self._desk.clients if self._desk else 0,
+            "lent": self.hatch.is_lent,
+            "faults": self._faults.last(),
+        }
+
+    def _gait(self) -> Gait:
+        """What the runner does, from the last frame and from how well the marks were seen since this was last asked."""
+        (frames, sums), glimpse = self._summed, self.hatch.newest
+        self._summed = self.beat.frames, self.hatch.scores.copy()
+        if glimpse is None or self.beat.frames == frames:
+            return Gait()
+        moment = glimpse.update.moment
+        right, left = _known(moment["left_drop_deg"]), _known(moment["right_drop_deg"])
+        return Gait(
+            quality=float((self._summed[1] - sums).mean() / (self.beat.frames - frames)),
+            posture=Posture(int(moment["posture"])).name.lower(),
+            left_hip_drop_deg=left,  # it drops in right stance
+            right_hip_drop_deg=right,
+            difference_deg=_known(moment["difference_deg"]),
+            cadence_spm=_known(moment["cadence_spm"]),
+        )
 
     def _stuck(self, seconds: float) -> None:
         """The loop hangs: no call of ours can free it, so the process ends, and systemd darkens the bar."""

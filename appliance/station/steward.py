@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import msgspec
 
 from appliance.config import Settings, entries, keys_of, laid, parse
+from appliance.config.live import ADOPTED, EXPOSED
 from appliance.errors import CalibrationError, HipbarError, ServiceDown, SettingsError
-from appliance.pipeline import ADOPTED
 from appliance.station import fallback
 from appliance.station.calibration import (
     Calibration,
@@ -35,11 +35,9 @@ from appliance.station.link import TRYABLE
 from appliance.station.places import state_dir
 from appliance.station.status import Status
 
-EXPOSED = frozenset({"camera.exposure_us", "camera.gain"})
-"""What a running camera takes."""
-
 _ONLY_ANEW = frozenset({"service.state", "service.memory_mb"})
 _MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
+_READS_S = 1.0
 _CHANGES_S = 12.0  # a camera may be closed and opened meanwhile, twice if the new settings don't do
 
 
@@ -223,14 +221,14 @@ class Steward:
     def _bring(self, aim: Settings, changed: list[str], proved: bool) -> frozenset[str]:
         if blocked := _ONLY_ANEW.intersection(changed):
             raise _anew(min(blocked))
-        loop = self.loop
+        loop, parts = self.loop, parts_of(changed, aim)
         if loop is None:
-            self.anew = True
-            return frozenset({"everything"})
+            self.anew |= bool(parts)
+            return frozenset({"everything"}) if parts else parts
         if ADOPTED.union(EXPOSED).issuperset(changed):
             self._hatch.ask(lambda: loop.adopt(aim, proved))
             return frozenset()
-        change = self.pending = Change(aim, proved, parts_of(changed, aim))
+        change = self.pending = Change(aim, proved, parts)
         try:
             change.wait()
         finally:
@@ -245,10 +243,23 @@ class Steward:
         return laid(with_it, {key: value for key, (value, _) in tried.items()}, "tried") if tried else with_it
 
     def _calibrated(self) -> None:
-        try:
-            self._kept = read_calibration(self.state)
-        except CalibrationError as error:
-            self.warnings.append(f"{error}; the station runs without its calibration; {error.fix}")
+        """The calibration, if the card gives it within a second: the bar has to be lit whatever a card does."""
+        found: list[Calibration | CalibrationError] = []
+
+        def read() -> None:
+            try:
+                found.append(read_calibration(self.state))
+            except CalibrationError as error:
+                found.append(error)
+
+        reader = threading.Thread(target=read, name="calibration", daemon=True)
+        reader.start()
+        reader.join(_READS_S)
+        answer = found[0] if found else CalibrationError("the card does not answer", fix="a new card helps")
+        if isinstance(answer, CalibrationError):
+            self.warnings.append(f"{answer}: the station runs without its calibration; {answer.fix}")
+        else:
+            self._kept = answer
 
     def _found(self) -> Settings:
         """The first settings in force: a calibration that does not fit the file any more is left out, and told."""
@@ -256,7 +267,7 @@ class Steward:
             return self._laid(self._base, self._kept, {})
         except SettingsError as error:
             self.warnings.append(f"the calibration does not fit: {error}; {error.fix}")
-            self._kept = Calibration()
+            self._kept = gone_back(self._kept, 0)  # none of it is in force, but none of it is lost
             return self._base
 
     def _origin(self, key: str) -> str:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -61,7 +61,8 @@ class Teller:
     """Tells from when it is made until it is closed.
 
     facts : what the loop's side knows now. machine : the board's figures. stuck : called once, from the thread, with
-    the seconds for which the loop has hung. memory_mb : the limit, for a process that is older than `grows_s`.
+    the seconds for which the loop has hung. more : what else belongs into the status, by its names there. memory_mb :
+    the limit, for a process that is older than `grows_s`.
     """
 
     def __init__(
@@ -72,15 +73,17 @@ class Teller:
         facts: Facts,
         machine: Callable[[], Machine],
         stuck: Callable[[float], None],
+        more: Callable[[], dict[str, Any]],
         memory_mb: float,
         *,
         grows_s: float = GROWS_S,
     ) -> None:
         self._began_s, self._grows_s = time.monotonic(), grows_s
         self._file, self._beat, self._facts, self._stuck = StatusFile(runtime), beat, facts, stuck
+        self._more = more
         self._ask_machine, self._memory_mb = machine, memory_mb
         pid = os.getpid()
-        self._about = Status(
+        self.last = self._about = Status(
             version=version,
             pid=pid,
             process_start=process_state(pid)[1],
@@ -136,6 +139,7 @@ class Teller:
         if now_s - self._asked_s >= BOARD_S:
             self._asked_s, self._machine = now_s, self._ask_machine()
         status = self._status(now_s)
+        self.last = status
         self._mind_memory(status.memory_mb)
         self._file.write(status)
         if now_s - self._health_s >= HEALTH_S:
@@ -167,6 +171,7 @@ class Teller:
             safe_settings=facts.safe_settings,
             troubles=self._troubles(),
             board=self._machine,
+            **self._more(),
         )
 
     def _troubles(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from appliance.feedback.patterns import pattern
 from appliance.records import Notice, Shown
 from appliance.station.crash import crashes
 from appliance.station.status import Status, read_status
+from tests.calibrated import prove_sides
 
 ROOT = Path(__file__).resolve().parents[2]
 _DDP_HEADER = 10
@@ -32,7 +33,7 @@ LONG_S = 40.0
 class Station:
     """One station: its folders, its settings file, its bar, and what it told whoever started it."""
 
-    def __init__(self, folder: Path, settings: str) -> None:
+    def __init__(self, folder: Path, settings: str, *, proved: bool = True) -> None:
         self.file, self.runtime, self.state = folder / "hipbar.toml", folder / "run", folder / "state"
         self.runtime.mkdir()
         self.state.mkdir()
@@ -46,6 +47,8 @@ class Station:
         )
         self.file.write_text(self.text)
         self.settings: Settings = parse(self.text)
+        if proved:
+            prove_sides(self.state, self.settings)
         self.told: list[tuple[float, str]] = []
         self.process: subprocess.Popen[str] | None = None
 

@@ -63,7 +63,8 @@ def chosen(file: Path, rig_panel: GpioPanel | NoPanel) -> tuple[Settings, bool]:
     """What a start would measure with, and whether it says that it is safe settings."""
     start = serve._Start(file, Stop(None), Notifier({}))
     service = SimpleNamespace(facts=SimpleNamespace(safe_settings=False))
-    return start._safe(SimpleNamespace(panel=rig_panel), service), service.facts.safe_settings  # type: ignore[arg-type]
+    start._safe(SimpleNamespace(panel=rig_panel), service)  # type: ignore[arg-type]
+    return start._settings, service.facts.safe_settings
 
 
 def test_held_at_power_on_everything_is_at_its_default_but_the_wiring_and_the_sides(file: Path) -> None:

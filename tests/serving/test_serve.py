@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from appliance.config import parse
 from appliance.errors import StripLost
 from appliance.records import Light, Notice, Shown
 from appliance.station.crash import crashes, read_crash
 from appliance.station.fallback import LAST_GOOD
 from appliance.station.places import NOT_ON_DATA
+from tests.calibrated import prove_sides
 from tests.serving.conftest import Make
 
 RATE = '[camera]\nsource = "virtual"\nrate_hz = 60\n'
@@ -135,7 +138,9 @@ def test_a_fatal_signal_is_reported_by_its_name(station: Make) -> None:
 
 def test_a_bar_that_never_takes_its_colours_ends_the_process_with_words_for_it(station: Make) -> None:
     one = station(RATE)
-    one.file.write_text(RATE + '[strip]\nkind = "terminal"\n')
+    terminal = RATE + '[strip]\nkind = "terminal"\n'
+    one.file.write_text(terminal)
+    prove_sides(one.state, parse(terminal))
     ours, theirs = os.openpty()  # a terminal that nobody reads: writing to it hangs as soon as it is full
     one.start(stdout=theirs)
     os.close(theirs)
@@ -154,14 +159,53 @@ def test_a_folder_that_can_not_be_had_costs_what_is_kept_there_but_not_the_bar(
 ) -> None:
     one = station(RATE)
     folder: Path = getattr(one, broken)
-    folder.rmdir()
+    shutil.rmtree(folder)
     folder.write_text("no folder")
     one.start()
-    one.lit(measuring)
+    one.lit(
+        measuring if broken == "runtime" else Shown.UNSURE_SIDES
+    )  # what was proved is kept with the state
     one.hears("WATCHDOG=1")
     one.signal(signal.SIGTERM)
     code, log = one.ended()
     assert code == 0, log
+
+
+def test_a_bar_whose_sides_nobody_has_proved_shows_no_figure_and_the_status_says_what_to_do(
+    station: Make,
+) -> None:
+    one = station(RATE)
+    (one.state / "calibration.json").unlink()
+    one.start()
+    one.lit(Shown.UNSURE_SIDES)
+    status = one.status(lambda s: s.state in (Light.RUNNING, Light.RECORDING) and bool(s.troubles))
+    assert "hipbar calibrate sides" in status.troubles[0]
+    assert status.sides_proved is False
+
+
+def test_a_calibration_that_is_damaged_is_told_and_costs_the_figures_but_not_the_station(
+    station: Make,
+) -> None:
+    one = station(RATE)
+    (one.state / "calibration.json").write_bytes(b'{"format": "hipbar-calibration"')
+    one.start()
+    one.lit(Shown.UNSURE_SIDES)
+    assert any("damaged" in trouble for trouble in one.status(lambda s: len(s.troubles) > 1).troubles)
+
+
+def test_the_status_tells_stages_gait_mode_and_calibration(station: Make) -> None:
+    one = station(RATE)
+    one.start()
+    status = one.status(lambda s: s.gait.cadence_spm is not None and s.gait.left_hip_drop_deg is not None)
+    assert status.mode == "asymmetry"
+    assert status.calibration == 1
+    assert status.sides_proved
+    stages = status.stages_ms
+    assert all(getattr(stages, name).p50 is not None for name in stages.__struct_fields__)
+    assert status.gait.quality is not None
+    assert 0.5 < status.gait.quality <= 1.0
+    assert status.gait.cadence_spm is not None
+    assert 140 < status.gait.cadence_spm < 200
 
 
 def test_a_data_partition_that_is_missing_is_told(station: Make) -> None:

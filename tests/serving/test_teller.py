@@ -19,7 +19,7 @@ from appliance.station.teller import Teller
 
 
 def telling(folder: Path, beat: Beat, stuck: list[float], **more: float) -> closing[Teller]:
-    return closing(Teller(folder, "hipbar 0", beat, Facts(), Machine, stuck.append, 1.0, **more))
+    return closing(Teller(folder, "hipbar 0", beat, Facts(), Machine, stuck.append, dict, 1.0, **more))
 
 
 def test_a_process_that_was_born_too_big_is_not_ended_for_it(tmp_path: Path) -> None:

@@ -37,10 +37,12 @@ from appliance.config import Settings, Strip
 from appliance.errors import CameraLost, HipbarError
 from appliance.pipeline import Pipeline
 from appliance.records import STALE_S, Frame, Light, Press
+from appliance.station.hatch import Hatch
 from appliance.station.loop import warmed
 from appliance.station.measuring import measure
 from appliance.station.service import Service
 from appliance.station.status import Machine
+from appliance.station.steward import Steward
 from appliance.station.tally import Delays
 from appliance.station.teller import descriptors, resident_mb
 from hw.camera.runner import Runner
@@ -50,6 +52,7 @@ from hw.strip.apa102 import decode, encode
 from hw.strip.wired import WiredStrip
 from hw.strip.wiring import Wiring
 from tests.buses import SocketBus
+from tests.calibrated import prove_sides
 
 RATE_HZ = 120.0
 _LOOK_S = 0.02  # between two Nones of a live camera
@@ -181,6 +184,14 @@ class Treadmill:
         """Now, on the frames' clock."""
         return self._bench.now_s
 
+    def about(self) -> dict[str, str | float | int]:
+        """What a technician would read."""
+        return {"driver": "soak"}
+
+    def expose(self, exposure_us: float, gain: float) -> None:
+        """Nobody asks for that here."""
+        raise AssertionError((exposure_us, gain))
+
     def frames(self) -> Iterator[Frame | None]:
         """Frames and silence until the time is over; each is judged when the next one is asked for."""
         bench, random = self._bench, self._bench.random
@@ -266,6 +277,20 @@ def figure(rgb: np.ndarray) -> bool:
     return bool((lit[1:] & lit[:-1]).any())
 
 
+SETTINGS = """\
+[camera]
+source = "virtual"
+[strip]
+kind = "memory"
+leds = 60
+[service]
+state = "{state}"
+record_mb = 10.0
+reserve_mb = 10.0
+memory_mb = 16000.0
+"""
+
+
 def soak(hours: float, seed: int, folder: Path, stretches: int = 16) -> Outcome:
     """Runs it; `folder` takes the records, and should be small enough to be filled."""
     scene = Scene(runner=Runner(cadence_spm=180.0))
@@ -276,7 +301,10 @@ def soak(hours: float, seed: int, folder: Path, stretches: int = 16) -> Outcome:
         chosen, service=replace(chosen.service, record_mb=10.0, reserve_mb=10.0, memory_mb=16000.0)
     )
     bench = Bench(hours, seed, folder)
-    service = Service(folder, folder, "soak", None, Silent(), Machine, chosen)
+    file, hatch = folder / "hipbar.toml", Hatch()
+    file.write_text(SETTINGS.format(state=folder), encoding="utf-8")
+    prove_sides(folder, chosen)
+    service = Service(folder, "soak", Steward(file, hatch), hatch, Silent(), Machine)
     began_s = time.monotonic()
     for k in range(stretches):
         bench.end_s = hours * 3600 * (k + 1) / stretches
