@@ -44,7 +44,8 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     """How the camera stands.
 
     pitch_deg : None where the method does not show it. spread : standard deviation of single pictures.
-    error : standard error of the mean, as far as pictures tell it.
+    error : standard error of the mean, as far as pictures tell it. problems : why it should not be used.
+    hints : what is worth knowing although it can be.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     pitch_error_deg: float | None = None
     pictures: int
     problems: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 def gravity(roll_deg: float, pitch_deg: float) -> F64:
@@ -103,13 +105,13 @@ def from_plumbs(places: Sequence[Sequence[Plumb]], pitch_deg: float) -> Level:
     angle = _apart_deg(places)
     found = np.array([_hung([place[k] for place in places], pitch_deg, angle) for k in range(n)])
     told = _level("plumb line", found, with_pitch=angle >= _APART_DEG)
-    problems = list(told.problems)
+    hints = []
     off_px = float(np.median([line.off_px for place in places for line in place]))
     if off_px > _STRAIGHT_PX / 2:
-        problems.append(f"the line's dots are {off_px:.1f} px off a straight line: calibrate the lens first")
+        hints.append(f"the line's dots are {off_px:.1f} px off a straight line: calibrate the lens first")
     if len(places) > 1 and angle < _APART_DEG:
-        problems.append(f"the places of the line are only {angle:.0f} degrees apart: pitch was not measured")
-    return msgspec.structs.replace(told, problems=tuple(problems))
+        hints.append(f"the places of the line are only {angle:.0f} degrees apart: pitch was not measured")
+    return msgspec.structs.replace(told, hints=tuple(hints))
 
 
 def from_bar(pairs_px: Sequence[F64], seen_by: NDArray[np.void], pitch_deg: float) -> Level:
@@ -168,6 +170,13 @@ def board_tilt_deg(seen: Sighting, board: Board, seen_by: NDArray[np.void], roll
     return pose_deg(board_down(seen, board, seen_by))[0] - roll_deg
 
 
+def gravity_roll_deg(line: Plumb, pitch_deg: float) -> float:
+    """The roll at which gravity lies in the line's plane, given the pitch."""
+    x, y, z = line.normal
+    lean = math.asin(float(np.clip(-z * math.tan(math.radians(pitch_deg)) / math.hypot(x, y), -1.0, 1.0)))
+    return math.degrees(lean - math.atan2(y, x))
+
+
 def left_to_right(dots_px: F64, seen_by: NDArray[np.void]) -> F64:
     """Two dots in the order of the upright picture, left first."""
     straight = rays(dots_px, seen_by)
@@ -193,9 +202,7 @@ def _hung(lines: Sequence[Plumb], pitch_deg: float, apart_deg: float) -> tuple[f
         normals = np.stack([line.normal / np.linalg.norm(line.normal) for line in lines])
         down = np.linalg.svd(normals, full_matrices=True)[2][2]
         return pose_deg(down * (1.0 if down[1] > 0 else -1.0))
-    x, y, z = np.mean([line.normal for line in lines], axis=0)
-    lean = math.asin(-z * math.tan(math.radians(pitch_deg)) / math.hypot(x, y))
-    return math.degrees(lean - math.atan2(y, x)), pitch_deg
+    return float(np.mean([gravity_roll_deg(line, pitch_deg) for line in lines])), pitch_deg
 
 
 def _level(method: str, found: F64, *, with_pitch: bool) -> Level:

@@ -157,7 +157,7 @@ def test_a_line_through_a_lens_that_nobody_calibrated_is_seen_to_bend() -> None:
     plain = optics(stand.camera, Lens())
     lines = [plumb(stand.pixels(*((0.4, 0.0, z) for z in np.linspace(0.2, 1.6, 8))), plain) for _ in range(5)]
     found = from_plumbs([[line for line in lines if line]], 0.0)
-    assert any("calibrate the lens first" in problem for problem in found.problems)
+    assert any("calibrate the lens first" in hint for hint in found.hints)
 
 
 def test_without_a_lens_roll_is_still_found() -> None:
@@ -173,7 +173,7 @@ def test_two_lines_close_together_do_not_pretend_to_show_pitch() -> None:
     stand = Stand(4.0, 8.0)
     found = from_plumbs([stand.line(0.0), stand.line(0.05)], pitch_deg=8.0)
     assert found.pitch_deg is None
-    assert any("pitch was not measured" in problem for problem in found.problems)
+    assert any("pitch was not measured" in hint for hint in found.hints)
     assert off_deg(found, 4.0) < LIMIT_DEG
 
 
