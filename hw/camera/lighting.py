@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from appliance.records import F64, U8
+from hw.camera.board import board_picture
 from hw.camera.drawing import F32, Ground, background, flip, pool
 from hw.camera.scene import Scene
 
@@ -41,10 +42,13 @@ def light(scene: Scene, exposure_us: float = 0.0, gain: float = 0.0) -> Light:
 class LitGround(Ground):
     """Background and noise of a scene at some exposure, under mains light."""
 
-    def __init__(self, scene: Scene, light: Light) -> None:
+    def __init__(self, scene: Scene, light: Light, eye_height_m: float) -> None:
         super().__init__(scene, light.grain)
         self._scene, self._light = scene, light
-        self._light_base = (background(scene) * light.level).astype(np.float32)
+        base = background(scene)
+        if sheet := board_picture(scene, eye_height_m):
+            base = base * (1 - sheet.cover) + sheet.light
+        self._light_base = (base * light.level).astype(np.float32)
         unit = pool(scene.seed, scene.width_px, scene.height_px)
         self._grain = np.rint(unit * np.float32(scene.noise * light.grain))
         self._side = flip(scene)
@@ -68,10 +72,10 @@ class LitGround(Ground):
         return (1 + swing * np.cos(2 * math.pi * self._scene.flicker_hz * t_s)).astype(np.float32)
 
 
-def ground(scene: Scene, light: Light) -> Ground:
+def ground(scene: Scene, light: Light, eye_height_m: float) -> Ground:
     """The plain ground wherever that is all there is: its pictures are drawn in less than half the time."""
     plain = light.level == 1.0 and light.grain == 1.0 and scene.flicker_hz == 0 and scene.board is None
-    return Ground(scene) if plain else LitGround(scene, light)
+    return Ground(scene) if plain else LitGround(scene, light, eye_height_m)
 
 
 class Log:

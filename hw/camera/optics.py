@@ -16,16 +16,18 @@ from appliance.records import F64
 from hw.camera.scene import Scene
 
 _NEAREST_M = 0.1
+_ROUNDS = 24
 
 
 class Optics:
     """The lens and the mount of a scene, seen from a given height over the floor."""
 
     def __init__(self, scene: Scene, height_m: float) -> None:
-        self._place = (scene.right_m, -scene.distance_m, height_m)
-        self._axes = _axes(scene.yaw_deg, scene.pitch_deg, scene.roll_deg)
+        self.place = (scene.right_m, -scene.distance_m, height_m)
+        self.axes = _axes(scene.yaw_deg, scene.pitch_deg, scene.roll_deg)
         self._turns, self._mirror = scene.rotate_deg // 90, scene.mirror
         self._f = scene.focal_px
+        self._upright_px = scene.upright_px
         mid_x, mid_y = (scene.width_px - 1) / 2, (scene.height_px - 1) / 2
         self._shift = (
             0.0 if scene.cx_px < 0 else scene.cx_px - mid_x,
@@ -35,11 +37,31 @@ class Optics:
 
     def project(self, places: F64) -> tuple[F64, F64]:
         """(..., 2) pixels from the middle of the sensor picture, and (...) depth in metres."""
-        dx, dy, dz = (places[..., k] - self._place[k] for k in range(3))
-        right, down, ahead = (a[0] * dx + a[1] * dy + a[2] * dz for a in self._axes)
+        dx, dy, dz = (places[..., k] - self.place[k] for k in range(3))
+        right, down, ahead = (a[0] * dx + a[1] * dy + a[2] * dz for a in self.axes)
         depth = np.where(ahead > _NEAREST_M, ahead, np.nan)
         x, y = self._bent(*self.turned(right / depth, down / depth))
         return np.stack([self._f * x + self._shift[0], self._f * y + self._shift[1]], axis=-1), depth
+
+    def ray(self, x_px: F64, y_px: F64) -> tuple[F64, F64]:
+        """The way back: what looks at a pixel (from the middle) lies right and down by so much for each metre ahead.
+
+        The distortion is undone by putting its own amount back, again and again: each round is several times nearer.
+        """
+        bent_x, bent_y = (x_px - self._shift[0]) / self._f, (y_px - self._shift[1]) / self._f
+        x, y = bent_x, bent_y
+        for _ in range(_ROUNDS):
+            at_x, at_y = self._bent(x, y)
+            x, y = x + (bent_x - at_x), y + (bent_y - at_y)
+        for _ in range(self._turns):
+            x, y = -y, x
+        return (-x if self._mirror else x), y
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the upright picture reaches to the right and down, for each metre ahead, the distortion left out."""
+        w, h = self._upright_px
+        return w / 2 / self._f, h / 2 / self._f
 
     def turned(self, x: F64, y: F64) -> tuple[F64, F64]:
         """Upright x (right) and y (down) as the sensor sees them: mirrored first, then turned the other way round."""
@@ -55,6 +77,16 @@ class Optics:
         radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
         xy = 2 * x * y
         return x * radial + (p1 * xy + p2 * (r2 + 2 * x * x)), y * radial + (p1 * (r2 + 2 * y * y) + p2 * xy)
+
+
+def turn(yaw_deg: float, pitch_deg: float, roll_deg: float) -> tuple[F64, F64]:
+    """Right and up, in the room, of a sheet that faces the camera: turned so that its right edge, then its top goes
+    away, then clockwise as the camera sees it."""
+    cy, sy = math.cos(math.radians(yaw_deg)), math.sin(math.radians(yaw_deg))
+    cp, sp = math.cos(math.radians(pitch_deg)), math.sin(math.radians(pitch_deg))
+    cr, sr = math.cos(math.radians(roll_deg)), math.sin(math.radians(roll_deg))
+    right, up = np.array([cy, sy, 0.0]), np.array([-sy * sp, cy * sp, cp])
+    return cr * right - sr * up, cr * up + sr * right
 
 
 def _axes(yaw_deg: float, pitch_deg: float, roll_deg: float) -> tuple[tuple[float, float, float], ...]:

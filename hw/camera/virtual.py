@@ -164,6 +164,10 @@ class VirtualCamera:
         """Where each dot of the bar and of the plumb line is in the frame stamped `t_s`: sensor pixels."""
         return self._world.things(t_s)
 
+    def corners(self) -> F64:
+        """(24, 2) sensor pixels: the true places of the board's inner corners; NaN without a board."""
+        return self._world.corners()
+
     def _changed(self, at_s: float) -> None:
         """Another scene or exposure is in force from here on; the person goes over to another act."""
         scene = (self._stage.news() if self._stage else None) or self.scene

@@ -16,6 +16,7 @@ from appliance.records import F64, U8
 from hw.camera import things
 from hw.camera.acting import Acts
 from hw.camera.actors import Actor
+from hw.camera.board import board_corners, board_picture
 from hw.camera.lighting import Light, Log, ground, light
 from hw.camera.optics import Optics
 from hw.camera.props import Lamp
@@ -36,7 +37,7 @@ class World:
         self.optics = Optics(scene, self.eye[2])
         self._middle = np.array([(scene.width_px - 1) / 2, (scene.height_px - 1) / 2])
         self._row_s = scene.row_us * 1e-6
-        self._ground = ground(scene, self.light)
+        self._ground = ground(scene, self.light, self.eye[2])
 
     def picture(self, seq: int, t_s: float) -> U8:
         """(h, w) uint8: the picture taken at `t_s`; `seq` picks its noise."""
@@ -105,6 +106,10 @@ class World:
         """Which worn dots nothing stands before."""
         return dict(zip(self.worn, self._seen(self.truth(t_s), t_s), strict=True))
 
+    def corners(self) -> F64:
+        """(24, 2) sensor pixels: the true places of the board's inner corners."""
+        return board_corners(self.scene, self.eye[2])
+
     def _ways(self, t_s: float, exposure_s: float) -> Iterator[tuple[F64, float]]:
         """Each visible dot's way over the exposure, in pixels from the middle, and its depth."""
         scene = self.scene
@@ -168,8 +173,7 @@ def eye_height_m(scene: Scene) -> float:
 
 def prepared(scene: Scene) -> None:
     """Draw beforehand what takes longer than a frame lasts, so that it is at hand when the scene is seen."""
-    ground(scene, light(scene))
-    eye_height_m(scene)
+    board_picture(scene, eye_height_m(scene))
 
 
 def _elevation_deg(left: F64, right: F64) -> F64:
