@@ -130,9 +130,7 @@ def calibration(name: str, facts: Calibrated) -> Check:
     days = max(0.0, (facts.now_s - now.made_s) / 86400)
     undone = [step for step in STEPS if known.last(step) is None and step != "aim"]
     other = now.lenses and mode_of(settings) not in now.lenses
-    ago = (
-        f"{days:.0f} days ago" if now.clock_set is not False else "at a time unknown (the clock was not set)"
-    )
+    ago = "at a time unknown (the clock was not set)" if now.clock_set is False else _ago(days)
     return judged(
         name,
         f"revision {now.number} ({now.step}), made {ago}",
@@ -161,6 +159,11 @@ def calibration(name: str, facts: Calibrated) -> Check:
         days=round(days, 1),
         sides=sides_proved(known, settings),
     )
+
+
+def _ago(days: float) -> str:
+    whole = round(days)
+    return "today" if whole < 1 else "yesterday" if whole == 1 else f"{whole} days ago"
 
 
 def delay(name: str, ages: Ages) -> Check:

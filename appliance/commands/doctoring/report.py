@@ -54,7 +54,7 @@ def _parts(examination: Examination, checks: Sequence[Check]) -> Iterator[tuple[
     yield "checks.txt", (discreet("\n".join(lines)) + "\n").encode()
     yield "checks.json", support.as_json(support.cleaned(msgspec.to_builtins(list(checks))))
     yield "status.json", support.as_json(support.told_status(examination.status))
-    yield "versions.json", support.as_json(support.cleaned(installed()))
+    yield "versions.json", support.as_json(installed())
     yield "board.json", support.as_json(support.cleaned(_board(examination)))
     with contextlib.suppress(OSError), examination.config.open("rb") as file:
         yield "settings.toml", settings(file.read(_MOST_SETTINGS).decode(errors="replace")).encode()
