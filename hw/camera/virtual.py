@@ -112,6 +112,7 @@ class VirtualCamera:
     def frames(self) -> Iterator[Frame | None]:
         """The frames; endless unless the scene says otherwise."""
         self._pace = Pace(self._speed) if self._realtime else None
+        self._world = World(self.scene, self._world.light)  # what the person did before was in other seconds
         stamp = self._pace.stamp_s if self._pace else float
         end_s = self._world.actor.end_s if self.scene.duration_s is None else self.scene.duration_s
         seq = 0

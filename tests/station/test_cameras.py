@@ -74,7 +74,7 @@ def test_the_driver_keeps_its_promises_on_a_kernel_s_camera(machine: Vm, form: s
             check=False,
         )
     assert done.code == 0, done.out + done.err
-    assert "8 passed" in done.out, done.out
+    assert "9 passed" in done.out, done.out
 
 
 def test_the_list_names_it_with_what_it_offers_and_who_uses_it(machine: Vm) -> None:
