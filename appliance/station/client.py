@@ -51,7 +51,11 @@ class Picture(msgspec.Struct, frozen=True):
 class Link:
     """A connection to the service; `open` makes one. Leaving the block closes it, and ends what it tried and lent."""
 
-    def __init__(self, sock: socket.socket, timeout_s: float = PROMPT_S) -> None:
+    def __init__(
+        self, sock: socket.socket, timeout_s: float = PROMPT_S, runtime: Path | None = None
+    ) -> None:
+        self.runtime = runtime
+        """The folder whose service this is, for one who wants another connection to it."""
         self._sock, self._timeout_s, self._number = sock, timeout_s, 0
         self._buffer = bytearray()
         self._streams: dict[int, deque[dict[str, Any]]] = {}
@@ -60,7 +64,8 @@ class Link:
     @classmethod
     def open(cls, runtime: Path | None = None, timeout_s: float = PROMPT_S) -> Link:
         """Connects to the service whose runtime folder this is (or the environment's), or raises `ServiceDown`."""
-        path = (runtime or runtime_dir()) / link.SOCKET
+        runtime = runtime or runtime_dir()
+        path = runtime / link.SOCKET
         until_s = time.monotonic() + timeout_s
         while True:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -68,7 +73,7 @@ class Link:
                 with link.reachable(path) as name:
                     sock.setblocking(False)
                     sock.connect(name)
-                return cls(sock, timeout_s)
+                return cls(sock, timeout_s, runtime)
             except OSError as error:
                 sock.close()
                 if error.errno != errno.EAGAIN or time.monotonic() >= until_s:  # EAGAIN: many knock at once

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import CameraLost, HipbarError, ServiceDown
-from appliance.records import U8, Frame, Light, Update
+from appliance.records import U8, Frame, Light, Step, Update
 
 FOLLOW = np.dtype(
     [
@@ -36,6 +36,7 @@ FOLLOW = np.dtype(
 ROWS = 2048
 """So many frames are kept for followers: 17 s at 120 Hz."""
 
+_STEPS = 16
 LONGEST_LOAN_S = 2.0
 _ANSWER_S = 3.0
 
@@ -79,6 +80,8 @@ class Hatch:
     def __init__(self) -> None:
         self.about: About | None = None
         self.newest: Glimpse | None = None
+        self.steps: tuple[Step, ...] = ()
+        """The last ones, the oldest first."""
         self.picture: Frame | None = None
         """The last whole frame that was asked for, with memory of its own."""
         self.spot: tuple[int, int, int, int] | None = None
@@ -100,6 +103,8 @@ class Hatch:
     def saw(self, update: Update, now_s: float, light: Light) -> None:
         """A frame's light is out."""
         self.newest = Glimpse(update, now_s, light)
+        if update.steps:
+            self.steps = (*self.steps, *update.steps)[-_STEPS:]
         self.scores += update.keypoints.score
 
     def past(self, frame: Frame) -> None:

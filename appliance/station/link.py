@@ -185,6 +185,7 @@ class Live(Struct, frozen=True, kw_only=True):
 
     age_ms : of the frame when its light was out. quiet_ms : since that light, so that a camera that gives nothing is
     seen. state as in the status; shown : name of a `Shown`, or "lent". moment : as MOMENT, absent figures None.
+    steps : the last ones, the oldest first: stance, contact_s, off_s, on the clock of t_s.
     xy_px : rows as MARKS, NaN = not seen. leds : as lit. missed : live messages that this client did not take.
     luma : width x height bytes, a reduced picture; empty without one.
     """
@@ -197,6 +198,7 @@ class Live(Struct, frozen=True, kw_only=True):
     age_ms: float | None = None
     quiet_ms: float | None = None
     moment: dict[str, float | int | None] = {}
+    steps: list[tuple[str, float, float]] = []
     xy_px: list[list[float]] | None = None
     score: list[float] = []
     leds: bytes = b""

@@ -141,6 +141,7 @@ class Views:
             age_ms=(seen.now_s - update.t_s) * 1e3,
             quiet_ms=quiet_s * 1e3,
             moment={name: None if value != value else value for name, value in values},
+            steps=[(str(step.stance), step.contact_s, step.off_s) for step in self._hatch.steps],
             xy_px=update.keypoints.xy_px.tolist(),
             score=update.keypoints.score.tolist(),
             leds=update.leds.tobytes() if lent is None else lent,
