@@ -30,6 +30,8 @@ COMMANDS = (
     "warm",
     "serve",
     "status",
+    "doctor",
+    "logs",
     "calibrate",
     "recordings",
     "crash",
