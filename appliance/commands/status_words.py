@@ -116,7 +116,7 @@ def _software(status: Status) -> Iterator[str]:
     if status.calibration is not None:
         yield f"calibration {status.calibration}" if status.calibration else "not calibrated"
     if status.sides_proved is not None:
-        yield "sides proved" if status.sides_proved else "sides not proved: `hipbar calibrate sides`"
+        yield "sides proved" if status.sides_proved else "sides not proved"
 
 
 def _state(status: Status, now_s: float, *, fresh: bool) -> Iterator[str]:
