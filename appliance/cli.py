@@ -30,6 +30,7 @@ COMMANDS = (
     "warm",
     "serve",
     "status",
+    "watch",
     "doctor",
     "logs",
     "calibrate",

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.commands.options import FILE, finite
+from appliance.commands.reach import CONFIG, reached
 
 if TYPE_CHECKING:
     from appliance.commands.watching.feed import Feed
     from appliance.commands.watching.ink import Ink
     from appliance.commands.watching.pace import Pace
 
-CONFIG = Path("/etc/hipbar/hipbar.toml")
 _ONCE_S, _FIRST_S = 1.0, 10.0
 _NICE = 10
 
@@ -102,7 +102,6 @@ def _once(config: Path, seconds: float) -> int:
 @contextlib.contextmanager
 def _fed(config: Path) -> Iterator[Feed]:
     """What the running service tells, or one that is started for as long as this lasts."""
-    from appliance.commands.reach import reached
     from appliance.commands.watching.feed import Feed
     from appliance.station.client import Link
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pytest
 
-from appliance.commands.watching.feed import step_between, told_of
+from appliance.commands.watching.feed import told_of
 from appliance.commands.watching.view import Facts, Health, Knobs, Past, View
 from appliance.config import Settings
-from appliance.records import Frame, Update
+from appliance.records import Frame, Step, Update
 from appliance.station.link import Live
 from appliance.station.loop import warmed
 from hw.camera.scene import Scene
@@ -18,7 +20,7 @@ from hw.camera.virtual import VirtualCamera
 RUN_S = 12.0
 
 
-def live(frame: Frame, update: Update, factor: int = 4) -> Live:
+def live(frame: Frame, update: Update, steps: Sequence[Step], factor: int = 4) -> Live:
     """The live message that the service would send at this frame."""
     luma = np.ascontiguousarray(frame.luma[::factor, ::factor])
     values = zip(update.moment.dtype.names or (), update.moment.item(), strict=True)
@@ -31,6 +33,7 @@ def live(frame: Frame, update: Update, factor: int = 4) -> Live:
         age_ms=9.0,
         quiet_ms=1.0,
         moment={name: None if value != value else value for name, value in values},
+        steps=[(str(step.stance), step.contact_s, step.off_s) for step in steps],
         xy_px=update.keypoints.xy_px.tolist(),
         score=update.keypoints.score.tolist(),
         leds=update.leds.tobytes(),
@@ -48,8 +51,7 @@ class Run:
         pipeline = warmed(settings)
         t_s: list[float] = []
         degrees: list[float] = []
-        steps: list[tuple[float, str]] = []
-        told = None
+        steps: list[Step] = []
         self.views: list[View] = []
         self.last: Frame | None = None
         facts = Facts(width_px=scene.width_px, height_px=scene.height_px, rate_hz=120.0, leds=32)
@@ -59,15 +61,12 @@ class Run:
             update = pipeline.feed(frame)
             t_s.append(frame.t_s)
             degrees.append(float(update.moment["obliquity_deg"]))
+            steps += update.steps
             if k % 12:
                 continue
-            before, told = told, told_of(live(frame, update), frame.t_s)
-            if before is not None and (step := step_between(before, told)):
-                steps.append(step)
+            told = told_of(live(frame, update, steps[-16:]), frame.t_s)
             recent = slice(-600, None)
-            past = Past(
-                t_s=np.array(t_s[recent]), obliquity_deg=np.array(degrees[recent]), steps=tuple(steps[-20:])
-            )
+            past = Past(t_s=np.array(t_s[recent]), obliquity_deg=np.array(degrees[recent]), steps=told.steps)
             self.views.append(
                 View(
                     told=told,

@@ -1,7 +1,7 @@
 """A program on a pseudo-terminal of a size and speed of one's choice, and what a person would see there.
 
-The terminal understands what xterm does (pyte), answers questions about its cursor, and takes no more than so many bytes
-a second, as a serial line would.
+The terminal understands what xterm does (pyte), answers questions about its cursor, and takes no more than so many
+bytes a second, as a serial line would.
 """
 
 from __future__ import annotations

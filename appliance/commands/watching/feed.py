@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.commands.watching.view import (
+    NO_PAST,
     SPAN_S,
     Facts,
     Health,
@@ -52,7 +53,6 @@ class Feed:
         self.wish: tuple[float, tuple[int, int]] = (5.0, (0, 0))
         """Live messages a second, and the picture's largest size."""
         self._rows: deque[NDArray[np.void]] = deque()
-        self._steps: deque[tuple[float, str]] = deque(maxlen=40)
         self._jobs: queue.SimpleQueue[Callable[[Link], None]] = queue.SimpleQueue()
         self._looked_s = -1e9
         self._ended = threading.Event()
@@ -92,13 +92,13 @@ class Feed:
 
     def past(self) -> Past:
         """The last seconds, frame by frame."""
-        rows = tuple(self._rows)
+        rows, told = tuple(self._rows), self.told
         if not rows:
-            return Past(t_s=np.empty(0), obliquity_deg=np.empty(0))
+            return NO_PAST
         t_s = np.concatenate([part["t_s"] for part in rows])
         recent = t_s > t_s[-1] - SPAN_S
         degrees = np.concatenate([part["obliquity_deg"] for part in rows])
-        return Past(t_s=t_s[recent], obliquity_deg=degrees[recent], steps=tuple(self._steps))
+        return Past(t_s=t_s[recent], obliquity_deg=degrees[recent], steps=told.steps if told else ())
 
     def view(self) -> View:
         """Everything as it is now."""
@@ -154,9 +154,7 @@ class Feed:
                 self._jobs.get_nowait()(link)
 
     def _take(self, told: Told) -> None:
-        before, self.told = self.told, told
-        if before is not None and (step := step_between(before, told)):
-            self._steps.append(step)
+        self.told = told
         self.away_since_s = None
         self._wake()
 
@@ -213,21 +211,10 @@ def told_of(message: Live, came_s: float) -> Told:
         xy_px=unseen if message.xy_px is None else np.asarray(message.xy_px, np.float64).reshape(4, 2),
         score=np.asarray(message.score, np.float64),
         leds=np.frombuffer(message.leds, np.uint8).reshape(-1, 3),
+        steps=tuple((contact_s, off_s, stance[:1].upper()) for stance, contact_s, off_s in message.steps),
         missed=message.missed,
         luma=luma.reshape(message.height, message.width),
     )
-
-
-def step_between(before: Told, now: Told) -> tuple[float, str] | None:
-    """When the step that was decided between two messages was decided, and the letter of its foot."""
-    step_s = now.moment.get("step_s")
-    if step_s is None or step_s == before.moment.get("step_s"):
-        return None
-    for name, letter in (("left", "L"), ("right", "R")):
-        keys = (f"{name}_last_deg", f"{name}_steps")
-        if any(now.moment.get(key) != before.moment.get(key) for key in keys):
-            return step_s, letter
-    return None
 
 
 def mount_of(settings: dict[str, Any]) -> Mount:

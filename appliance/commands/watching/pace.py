@@ -13,7 +13,8 @@ DETAILS = ("full", "coarse", "dots")
 """What is drawn of the picture: all greys, few, its dots alone."""
 
 MOST_HZ, DEAF_HZ = 10.0, 2.0
-_RATES_HZ = (1.0, 2.0, 5.0, 10.0)
+_RATES_HZ = (5.0, 10.0)
+"""Of live messages: never so few that one of a runner's steps goes by between two of them."""
 _SLOW_S, _QUICK_S = 0.8, 0.3
 """A screen that takes longer makes the next one plainer; a richer one is tried when it should take no longer."""
 _SLOW_TIMES = 2
@@ -55,8 +56,7 @@ class Pace:
     def rate_hz(self) -> float:
         """How many live messages a second are worth asking for."""
         took_s = 1 / (MOST_HZ if self.answers else DEAF_HZ) if self.screen_s is None else self.screen_s
-        wanted = 1 / max(took_s, 3 * self._cost_s, 1 / MOST_HZ)
-        return next((rate for rate in _RATES_HZ if rate >= wanted * 0.95), _RATES_HZ[-1])
+        return _RATES_HZ[0] if max(took_s, 3 * self._cost_s) > 1 / _RATES_HZ[0] else _RATES_HZ[1]
 
     def screens_hz(self) -> float | None:
         """How many screens a second were drawn of late."""

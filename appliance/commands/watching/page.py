@@ -1,7 +1,7 @@
 """A `View` and the size of a terminal become a whole screen.
 
     heading
-    bar, what it means
+    bar, what it means; how fresh the screen is
     picture | figures
             | curve
     what was just said
@@ -46,6 +46,7 @@ class Page:
             return canvas
         panels.heading(canvas, view)
         panels.bar(canvas, 1, view, self.ink)
+        panels.freshness(canvas, 2, view)
         if view.helping:
             self._help(canvas)
         else:

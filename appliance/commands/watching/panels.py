@@ -20,7 +20,7 @@ _SHOWN = {
     "MEASUREMENT": "measurement",
     "NO_DATA": "no data",
     "UNSURE_SIDES": "unsure of sides",
-    "WARMING_UP": "warming up: a few steps first",
+    "WARMING_UP": "warming up: a few steps",
     "STANDING": "standing",
     "LENT": "lent to a calibration",
 }
@@ -31,7 +31,7 @@ KEYS = "m mode  +/- light  t/T threshold  b/B band  f freeze  s snapshot  ? help
 HELP = (
     ("m / M", "next mode of the bar, the one before"),
     ("+ / -", "brightness of the bar"),
-    ("t / T", "threshold lower, higher: how far a dot stands above its background; auto = found by itself"),
+    ("t / T", "threshold of the dots lower, higher; auto = found by itself"),
     ("b / B", "target band narrower, wider"),
     ("u", "takes back everything that was tried, by anybody"),
     ("f", "freezes the screen, not the bar; f again goes on"),
@@ -39,8 +39,8 @@ HELP = (
     ("?", "this page"),
     ("q", "quits; the station goes on"),
     ("", ""),
-    ("L R l r", "left and right of the pelvis, left and right heel, as the station found them"),
-    ("L R under the curve", "a step on that foot was over here; ^ is now"),
+    ("L R l r", "the dots: left and right pelvis, left and right heel"),
+    ("L--- R---", "that foot was on the belt, from contact to off; ^ is now"),
     ("curve", "obliquity in degrees: up = the right side is higher"),
 )
 
@@ -93,6 +93,16 @@ def bar(canvas: Canvas, y: int, view: View, ink: Ink) -> None:
     canvas.write(2, y + 1, f"the bar: {words}")
 
 
+def freshness(canvas: Canvas, y: int, view: View) -> None:
+    """At the right of a row: which frame this is, how old it was when the terminal had drawn it, how many come."""
+    told = view.told
+    parts = [view.slow, "" if told is None or told.seq < 0 else f"frame {told.seq}"]
+    parts.append("" if view.screen_s is None else f"{1000 * view.screen_s:.0f} ms old")
+    parts.append("" if view.screens_hz is None else f"{view.screens_hz:.1f}/s")
+    text = "  ".join(part for part in parts if part)
+    canvas.write(canvas.width - len(text), y, text)
+
+
 def _thinned(leds: U8, room: int) -> U8:
     """Fewer cells than LEDs: each cell the brightest of its LEDs."""
     edges = np.arange(room) * len(leds) // room
@@ -132,7 +142,7 @@ def quality(canvas: Canvas, x: int, y: int, told: Told | None, ink: Ink) -> None
 
 
 def footer(canvas: Canvas, view: View) -> None:
-    """The last two rows: what was just said, or how fresh the screen is; the keys."""
+    """The last two rows: what was just said, or what is wrong; the keys."""
     canvas.write(0, canvas.height - 1, KEYS[: canvas.width])
     canvas.write(
         0, canvas.height - 2, _newest(view)[: canvas.width], BOLD if view.note or view.away_s else PLAIN
@@ -146,13 +156,7 @@ def _newest(view: View) -> str:
         return view.note
     if view.age_s is not None and view.age_s > 1.0 and not view.frozen:
         return f"no new frame for {view.age_s:.1f} s"
-    if view.health.trouble:
-        return view.health.trouble
-    told = view.told
-    parts = ["" if told is None or told.seq < 0 else f"frame {told.seq}"]
-    parts.append("" if view.screen_s is None else f"{1000 * view.screen_s:.0f} ms old when drawn")
-    parts.append("" if view.screens_hz is None else f"{view.screens_hz:.1f} screens/s")
-    return "  ".join(part for part in (*parts, view.slow) if part)
+    return view.health.trouble
 
 
 def _more(difference: float | None) -> str:

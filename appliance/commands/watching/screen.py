@@ -49,7 +49,7 @@ _NOTE_S = 8.0
 _LOOK_S = 0.5
 """So often at least the screen is looked after: ages grow also when nothing comes."""
 
-SLOW = {"full": "", "coarse": "slow line: fewer greys", "dots": "slow line: dots alone"}
+SLOW = {"full": "", "coarse": "slow line", "dots": "slow line"}
 
 
 @functools.lru_cache(4096)

@@ -64,7 +64,7 @@ def draw(canvas: Canvas, box: tuple[int, int, int, int], past: Past, ink: Ink, z
     signs = _braille(past, wide, high, scale) if ink.utf8 else _letters(past, wide, high, scale)
     for row in range(high):
         for column in np.flatnonzero(signs[row] != " ").tolist():
-            canvas.write(x + labels + column, y + row, str(signs[row, column]), Look(bold=True))
+            canvas.write(x + labels + column, y + row, str(signs[row, column]))
     _steps(canvas, x + labels, y + high, wide, past, zero)
 
 
@@ -82,14 +82,16 @@ def _letters(past: Past, wide: int, high: int, scale: float) -> NDArray[np.str_]
 
 
 def _steps(canvas: Canvas, x: int, y: int, wide: int, past: Past, look: Look) -> None:
-    """L and R under the curve, where a step on that foot was over; a caret under the pen."""
+    """Each foot's time on the belt under the curve: its letter at contact, a line until it is off; a caret for now."""
     if not len(past.t_s):
         return
     now_s = float(past.t_s[-1])
-    for at_s, foot in past.steps:
-        if now_s - SPAN_S + _GAP_S < at_s <= now_s:
-            canvas.write(x + math.floor(at_s * (wide / SPAN_S)) % wide, y, foot, look)
-    canvas.write(x + math.floor(now_s * (wide / SPAN_S)) % wide, y, "^", Look(bold=True))
+    for contact_s, off_s, foot in past.steps:
+        if now_s - SPAN_S + _GAP_S < contact_s and off_s <= now_s:
+            first, last = (math.floor(at_s * (wide / SPAN_S)) for at_s in (contact_s, off_s))
+            for column in range(first, last + 1):
+                canvas.write(x + column % wide, y, foot if column == first else "-", look)
+    canvas.write(x + math.floor(now_s * (wide / SPAN_S)) % wide, y, "^")
 
 
 def faint(ink: Ink) -> Look:

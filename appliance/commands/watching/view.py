@@ -14,6 +14,9 @@ import numpy as np
 
 from appliance.records import F64, U8
 
+Steps = tuple[tuple[float, float, str], ...]
+"""The last steps, the oldest first: when the foot touched the belt, when it left it, "L" or "R"."""
+
 SPAN_S = 5.0
 """So much of the past does the trace show."""
 
@@ -36,6 +39,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     xy_px: F64
     score: F64
     leds: U8
+    steps: Steps
     missed: int
     luma: U8
 
@@ -78,11 +82,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """The last seconds, frame by frame: times, obliquity (NaN = not seen). steps : (decided, "L" or "R" stance)."""
+    """The last seconds, frame by frame: times, obliquity (NaN = not seen); and the last steps."""
 
     t_s: F64
     obliquity_deg: F64
-    steps: tuple[tuple[float, str], ...] = ()
+    steps: Steps = ()
 
 
 NO_PAST = Past(t_s=np.empty(0), obliquity_deg=np.empty(0))
