@@ -1,6 +1,8 @@
 """Things before the camera are where the truth says; light is what exposure, mains, strip and focus make of it."""
 
 import math
+import time
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -8,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from appliance import config
+from hw import open_rig
 from hw.camera.board import board_corners
 from hw.camera.lighting import Log
+from hw.camera.pacing import Pace
 from hw.camera.props import Beam, Board, Lamp, Plumb
 from hw.camera.scene import Scene, reflected
 from hw.camera.virtual import VirtualCamera
@@ -221,3 +225,38 @@ def test_the_truth_of_a_scene_file_is_at_hand_for_tests(tmp_path):
     assert camera.lens.k1 == -0.2
     assert np.isfinite(camera.corners()).all()
     assert np.isnan(VirtualCamera(replace(camera.scene, board=None)).corners()).all()
+
+
+def _lit_and_seen(rig, trials):
+    """Lights and darkens the bar; for each light: when it was shown, the last frame without it, the first with it."""
+    rng, dark, full = np.random.default_rng(4), np.zeros((8, 3), np.uint8), np.full((8, 3), 255, np.uint8)
+    lit_s, before, found = None, None, []
+    for frame in rig.see().frames():
+        if frame is None:
+            continue
+        bright = frame.luma.max() > 0
+        if bright and lit_s is not None:
+            found.append((lit_s, before.t_s, frame.t_s))
+            rig.strip.show(dark)
+            lit_s = None
+            if len(found) == trials:
+                return np.array(found).T
+        elif not bright and lit_s is None:
+            pace, busy_s = Pace(), rng.uniform(0.0, 0.009)  # so that it falls anywhere between two frames
+            while not pace.wait(busy_s):
+                pass
+            rig.strip.show(full)
+            lit_s = time.monotonic()
+        before = frame
+    raise AssertionError("the frames have ended")
+
+
+def test_a_lamp_of_the_rig_s_own_strip_is_seen_exactly_when_it_was_lit(tmp_path):
+    path = world(tmp_path, **QUIET, lamp=Lamp(led=4, delay_ms=30.0, level=200))
+    text = f'[camera]\nscene = "{path}"\nrate_hz = 100\n[strip]\nkind = "memory"\nleds = 8\n'
+    with closing(open_rig(config.parse(text))) as rig:
+        lit_s, without_s, with_s = _lit_and_seen(rig, trials=12)
+    light_s, half_s = lit_s + 0.030, 0.5 * 1500e-6
+    assert (light_s - (without_s + half_s)).min() > -1e-4, "not before the last exposure without it ended"
+    assert (with_s + half_s - light_s).min() > -1e-4, "but before the first one with it did"
+    assert np.median(with_s - light_s) < 0.02
