@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from appliance.config import Settings
-from appliance.station.calibration import Calibration, committed, write_calibration
+from appliance.station.calibration import FILE, Calibration, committed, write_calibration
 
 
 def prove_sides(state: Path, settings: Settings) -> Path:
     """The calibration of a station with these settings on which left was proved to be left; its file."""
     write_calibration(state, committed(Calibration(), settings, "sides", {}, {}, proves_sides=True))
-    return state / "calibration.json"
+    return state / FILE
+
+
+def proof(settings: Settings) -> str:
+    """The text of that file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return prove_sides(Path(folder), settings).read_text(encoding="utf-8")

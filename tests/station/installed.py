@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from appliance.config import parse
+from tests.calibrated import proof
 from tests.station import image
 from tests.station.guest import film
 from tests.station.image import ENVIRONMENT, release, run
@@ -30,8 +32,7 @@ BOOT_S = 300.0
 _PLAYER = Path(__file__).with_name("guest") / "film.py"
 _FILM = Path("opt/bench/runner.film")
 _DISK_BYTES = 4 << 30
-_FILES = {
-    "etc/hipbar/hipbar.toml": f"""\
+_SETTINGS = f"""\
 [camera]
 source = "v4l2"
 device = "/dev/v4l/by-path/platform-camsim-video-index0"
@@ -46,7 +47,10 @@ kind = "apa102"
 leds = 32
 [service]
 reserve_mb = 20
-""",
+"""
+_FILES = {
+    "etc/hipbar/hipbar.toml": _SETTINGS,
+    "var/lib/hipbar/calibration.json": proof(parse(_SETTINGS)),
     "etc/modules-load.d/bench.conf": "spi-capture\ncamsim\n",
     "etc/modprobe.d/bench.conf": f"options camsim width={WIDTH_PX} height={HEIGHT_PX} rate_hz={RATE_HZ}\n",
     "usr/share/initramfs-tools/modules.d/bench-watchdog": "i6300esb\n",
@@ -84,6 +88,7 @@ chmod +x {folder}/merged/usr/sbin/policy-rc.d
 chroot {folder}/merged env {environment} sh -e -c '
 depmod {release}
 dpkg --install /hipbar.deb
+chown -R hipbar: /var/lib/hipbar
 cd /; setpriv --reuid=hipbar --regid=hipbar --init-groups env NUMBA_CACHE_DIR=/var/cache/hipbar/kernels hipbar warm
 rm /hipbar.deb /usr/sbin/policy-rc.d
 systemctl -q enable bench-camera bench-ready

@@ -28,6 +28,7 @@ import msgspec
 
 from appliance import config
 from appliance.station.status import Status
+from tests.calibrated import proof
 from tests.station import bench, package
 from tests.station.container import Container
 from tests.station.image import MIRROR, run
@@ -38,6 +39,7 @@ LONG = os.environ.get("HIPBAR_BENCH_LONG", "") not in {"", "0"}
 """Whether tests take all the time they want."""
 UNIT = "hipbar.service"
 CONFIG = "/etc/hipbar/hipbar.toml"
+CALIBRATION = "/var/lib/hipbar/calibration.json"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-unsafe-io"
 SETTINGS = """\
 [camera]
@@ -228,7 +230,8 @@ def station(
     """A station that boots with these settings, its witness ready before it."""
     with tempfile.TemporaryDirectory() as seen:
         seen_by = {"/bench": _GUEST, "/seen": Path(seen), **(binds or {})}
-        brought = {CONFIG: settings, **bench_files(), **(files or {})}
+        proved = {CALIBRATION: proof(config.parse(SETTINGS))}  # which wires there are is always the same
+        brought = {CONFIG: settings, **proved, **bench_files(), **(files or {})}
         with Container(*base.layers, files=brought, binds=seen_by, target="basic.target") as box:
             yield Station(box, Bar(Path(seen) / "bar", config.parse(SETTINGS)))
 
