@@ -17,8 +17,8 @@ from appliance.records import F64, Posture
 
 SPREAD_DEG = 0.3
 """Somebody who stands still sways by 0.1 to 0.2 deg; beyond this they do something else."""
-DRIFT_DEG = 0.3
-"""How far the angle may go from the beginning to the end."""
+DRIFT_DEG = 0.5
+"""How far the angle may go from the beginning to the end; one slow sway of 0.2 deg looks like twice that much."""
 WANDER = 0.05
 """How far the pelvis may go, as a share of its height over the heels: 4 to 5 cm, three times what standing takes."""
 WANDER_SPAN = 0.4

@@ -123,6 +123,7 @@ def test_undo_of_a_step_after_a_rollback_goes_back_to_the_rollback() -> None:
 def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stopped station whose zero was measured twice and taken back once."""
     monkeypatch.setenv("HIPBAR_STATE", str(tmp_path))
+    monkeypatch.setenv("HIPBAR_RUNTIME", str(tmp_path / "nothing runs here"))
     made = grown(ZERO, ("zero", {"motion.zero_deg": 3.0}, {"zero_deg": 3.0}, 0.1))
     write_calibration(tmp_path, gone_back(made, 1, now_s=NOW_S))
     file = tmp_path / "station.toml"

@@ -57,7 +57,7 @@ def test_frames_without_the_pair_are_left_out_and_counted() -> None:
         (lambda t, a, p, xy: p.__setitem__(slice(None), Posture.RUNNING), "they run"),
         (lambda t, a, p, xy: p.__setitem__(slice(None), Posture.MOVING), "up and down"),
         (lambda t, a, p, xy: a.__iadd__(0.6 * np.sin(2 * np.pi * t)), "to and fro"),
-        (lambda t, a, p, xy: a.__iadd__(0.2 * t), "drifts"),
+        (lambda t, a, p, xy: a.__iadd__(0.22 * t), "drifts"),
         (lambda t, a, p, xy: xy[:, :2, 0].__iadd__(20 * t[:, None]), "wanders"),
         (lambda t, a, p, xy: a.__iadd__(19.5), "no zero is so large"),
     ],

@@ -1,6 +1,6 @@
 """The calibration's revisions become a list, one revision in full, or the way back to an earlier one.
 
-Going back is one more revision: nothing is ever lost. Reading needs no service; going back is the service's to keep.
+Going back is one more revision: nothing is ever lost. Reading needs no service; going back is the service's to do.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The calibration file becomes a table: each step, when, what it found, and whether that still fits the station.
 
-Ages in days of the wall clock; a revision made while the clock was not set has no age. Only reads: neither camera nor
-service is touched. A step is "good", "old", "never", or "does not fit" with what has changed since.
+Ages in days of the wall clock; a revision made while the clock was not set has no age. Only reads: a service that runs
+is asked, none is started. A step is "good", "old", "never", or "does not fit" with what has changed since.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,19 @@ def print_table(config: Path | None, *, as_json: bool) -> None:
 
 
 def read_station(config: Path | None) -> tuple[Settings, Calibration]:
-    """The settings in force for a station (its file, and the calibration over it) and its calibration."""
+    """The settings in force and the calibration: as the running service has them, else as the files say."""
+    from appliance.commands.reach import reached
+    from appliance.config import Settings
+    from appliance.errors import ServiceDown
+
+    with contextlib.suppress(ServiceDown), reached(config, start=False) as link:
+        settings = msgspec.convert(link.settings()["settings"], Settings)
+        return settings, link.calibration()
+    return _read_files(config)
+
+
+def _read_files(config: Path | None) -> tuple[Settings, Calibration]:
+    """What a stopped station would be."""
     from appliance.commands.calibrate.keep import default_config
     from appliance.config import load
     from appliance.station.calibration import read_calibration

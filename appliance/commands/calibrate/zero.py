@@ -26,7 +26,7 @@ _SETTLE_S = 0.5
 @click.command(name="zero")
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, 60),
+    type=click.FloatRange(2, 60),
     default=3.0,
     show_default=True,
     callback=finite,
