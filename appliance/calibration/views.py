@@ -24,7 +24,7 @@ TILTED_DEG = 15.0
 """A board tilted by so much says how far away it is, and with that the focal length."""
 _TILTED_VIEWS = 2
 _CELL_CORNERS = 4
-_LEAST_SPAN = 0.25
+_LEAST_SPAN = 0.2
 _BLURRED_PX = 2.0
 _RESTING_PX = 0.5
 

@@ -126,7 +126,7 @@ class Sight:
         settled(self._link, self._guide, self._line, rests, wanted, self._wait_s)
         return gathered(
             self._link, self._guide, self._line, self._seconds,
-            lambda lines: _told([gravity_roll_deg(line, self.pitch_deg) for line in lines], "the line's roll"),
+            lambda lines: _told([gravity_roll_deg(line, self.pitch_deg) for line in lines], "the line leans by"),
         )  # fmt: skip
 
     def _pairs(self, wanted: Callable[[F64], str | None]) -> list[F64]:
