@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from appliance.commands.options import FILE, aside, finite, warmed_pipeline
+from appliance.commands.options import FILE, as_built, aside, finite, warmed_pipeline
 from appliance.commands.stop import Stop
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ def command(
       hipbar camera --config station.toml --test
       hipbar camera --config station.toml --snapshot seen.png
     """
-    from appliance.config import load
 
-    settings = load(config)
+    settings = as_built(config)
     if mode == "test" or snapshot is not None:
         return _try(settings, seconds if mode == "test" else _SNAPSHOT_S, mode == "test", snapshot, as_json)
     _list(settings, as_json)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.commands.options import FILE, aside, finite
+from appliance.commands.options import FILE, as_built, aside, finite
 from appliance.commands.stop import Stop
 
 if TYPE_CHECKING:
@@ -68,9 +68,8 @@ def command(config: Path | None, mode: str | None, seconds: float, as_json: bool
       hipbar leds --config station.toml --test
       hipbar leds --config station.toml --dark
     """
-    from appliance.config import load
 
-    settings = load(config)
+    settings = as_built(config)
     if mode == "dark":
         return _darken(settings)
     if mode == "test":

@@ -51,6 +51,26 @@ def chosen_keys(config: Path | None) -> set[str]:
     return set() if config is None else keys_of(config.read_text(encoding="utf-8"))
 
 
+def as_built(config: Path | None) -> Settings:
+    """A settings file with this machine's own calibration above it, as the service uses it; the defaults without.
+
+    A calibration that can't be read or does not fit is told, and left out.
+    """
+    from appliance.config import laid, load
+    from appliance.errors import CalibrationError, SettingsError
+    from appliance.station.calibration import read_calibration
+    from appliance.station.places import state_dir
+
+    settings = load(config)
+    if config is None:
+        return settings
+    try:
+        return laid(settings, read_calibration(state_dir(settings)).over(settings), "calibration")
+    except (CalibrationError, SettingsError) as error:
+        aside(f"without the station's calibration: {error}")
+        return settings
+
+
 @contextlib.contextmanager
 def open_books(outputs: dict[str, Path], header: Header) -> Iterator[tuple[Book, ...]]:
     """The files asked for ("steps", "frames", "bar", "record"), opened; closed whatever happens."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.commands.options import FILE, aside, finite
+from appliance.commands.options import FILE, as_built, aside, finite
 from appliance.commands.stop import Stop
 
 if TYPE_CHECKING:
@@ -102,9 +102,8 @@ def command(config: Path | None, mode: str | None, seconds: float, as_json: bool
       hipbar panel
       hipbar panel --config station.toml --test
     """
-    from appliance.config import load
 
-    settings = load(config)
+    settings = as_built(config)
     if mode == "test":
         return _test(settings, seconds, as_json)
     told = _told(settings)

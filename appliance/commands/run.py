@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.commands.journal import journal
-from appliance.commands.options import FILE, finite, header_now, open_books, warmed_pipeline
+from appliance.commands.options import FILE, as_built, finite, header_now, open_books, warmed_pipeline
 from appliance.commands.stop import Stop
 
 if TYPE_CHECKING:
@@ -56,11 +56,10 @@ def command(config: Path | None, record: Path | None, seconds: float | None) -> 
 def _run(config: Path | None, outputs: dict[str, Path], stop: Stop) -> None:
     """Strip and panel first, then compiled code, then the camera: the bar is never dark without a reason."""
     import hw
-    from appliance.config import load
     from appliance.feedback.patterns import pattern
     from appliance.records import Light, Shown
 
-    settings = load(config)
+    settings = as_built(config)
     visit = _Visit(settings, outputs, stop)
     try:
         with contextlib.closing(hw.open_rig(settings)) as rig:
