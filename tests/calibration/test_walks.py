@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import worlds
-from walking import Place, ended, half, lifts
+from walking import SETTINGS, Place, ended, half, lifts
 
 from appliance.station.calibration import read_calibration
+from tests.serving.conftest import LONG_S, ROOT
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     one = Place(tmp_path_factory.mktemp("place"))
+    one.said("rollback", "0", "--yes")
     yield one
     one.close()
 
@@ -75,6 +81,12 @@ def test_exchanged_sides_are_found_at_both_ends_and_put_right(place: Place) -> N
     assert current.values == {"camera.mirror": True, "strip.reversed": True}
     assert current.sides
     assert current.figures["mirror_changed"]
+    place.act(act="run")
+    gait = place.station.status(lambda s: s.gait.difference_deg is not None).gait
+    assert gait.difference_deg is not None
+    assert gait.difference_deg < -1.0, (
+        "as through a camera that mirrors nothing: rbds001 drops more on the right"
+    )
 
 
 def test_the_same_foot_twice_proves_nothing_and_nothing_is_kept(place: Place) -> None:
@@ -204,3 +216,54 @@ def test_a_strip_can_be_said_and_not_looked_at(place: Place) -> None:
     }
     assert "nobody looks" in place.said("strip", "--yes", code=2)
     assert "no order of colours" in place.said("strip", "--yes", "--seen", "rrb", code=9)
+
+
+def test_all_goes_through_the_steps_on_one_link_and_leaves_out_what_is_declined(place: Place) -> None:
+    others = ("aim", "light", "lens", "level", "latency")
+    with place.walk("all", *(word for name in others for word in ("--skip", name))) as child:
+        child.expect("step 1 of 3: zero")
+        child.expect("do it now")
+        child.sendline("y")
+        child.expect("Ready")
+        child.sendline()
+        child.expect("keep this")
+        child.sendline("y")
+        for name in ("strip", "sides"):
+            child.expect(f"of 3: {name}")
+            child.expect("do it now")
+            child.sendline("n")
+        child.expect("left for later: strip, sides")
+        assert ended(child) == 0
+    assert list(kept(place)) == ["motion.zero_deg"]
+    told = place.said(
+        "all", "--due", "--yes", "--skip", "zero", *(w for n in others for w in ("--skip", n)), code=2
+    )
+    assert "nobody looks" in told
+
+
+def test_a_stopped_station_is_reached_for_one_step_and_keeps_what_it_found(tmp_path: Path) -> None:
+    scene = worlds.world(tmp_path, act="stand")
+    file = tmp_path / "station.toml"
+    file.write_text(SETTINGS.format(scene=scene) + '[strip]\nkind = "memory"\n')
+    env = {**os.environ, "HIPBAR_RUNTIME": str(tmp_path / "nothing"), "HIPBAR_STATE": str(tmp_path)}
+    words = [
+        sys.executable,
+        "-m",
+        "appliance.cli",
+        "calibrate",
+        "zero",
+        "--yes",
+        "--seconds",
+        "2",
+        "--config",
+        str(file),
+    ]
+    done = subprocess.run(
+        words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=LONG_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the service does not run: using the devices directly" in done.stderr
+    assert "kept as calibration 1" in done.stdout
+    current = read_calibration(tmp_path).current
+    assert current
+    assert list(current.values) == ["motion.zero_deg"]

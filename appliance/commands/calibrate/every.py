@@ -30,13 +30,14 @@ def every(ctx: click.Context, ways: Ways, skip: tuple[str, ...], due: bool) -> i
       hipbar calibrate all --skip lens --skip latency
     """
     guide, left = ways.guide(), []
-    with reaching(ways):
+    with reaching(ways) as link:
         steps = [name for name in _wanted(ways, due=due) if name not in skip]
         for at, name in enumerate(steps, 1):
             guide.say(f"step {at} of {len(steps)}: {name}")
             if not guide.ask("do it now?"):
                 left.append(name)
                 continue
+            before = link.settings()["tried"]
             try:
                 _one(ctx, name, ways)
             except CalibrationError as error:
@@ -44,6 +45,8 @@ def every(ctx: click.Context, ways: Ways, skip: tuple[str, ...], due: bool) -> i
                     raise
                 guide.say(f"{error}\n  {error.fix}")
                 left.append(name)
+            if set(link.settings()["tried"]) - set(before):
+                link.unset()  # what a step has tried and not kept is nothing for the next one to measure with
     guide.say(f"left for later: {', '.join(left)}" if left else "all of it is done")
     return 0
 
