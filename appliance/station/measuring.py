@@ -20,7 +20,7 @@ from appliance.station.archive import Archive
 from appliance.station.face import Face
 from appliance.station.hatch import About, LentStrip, WatchedCamera
 from appliance.station.loop import Ledger, Stop, watch
-from appliance.station.places import NOT_ON_DATA
+from appliance.station.places import NOT_ON_DATA, may_record
 from appliance.station.post import Post
 from appliance.station.recording import Header
 from appliance.station.scribe import Scribe
@@ -98,7 +98,8 @@ def measure(
             strip.show(pattern(last, settings))
         ledger.flush()
         scribe.close()  # a card that hangs takes seconds, in which nothing old may be lit
-    return steward.pending
+    change, steward.pending = steward.pending, None  # or a slow asker would have the loop left for it again
+    return change
 
 
 class _Loop:
@@ -131,7 +132,7 @@ def _about(settings: Settings, camera: Camera) -> About:
 
 def _archive(service: Service, settings: Settings, header: Header, clock: WallClock) -> Archive | None:
     kept = settings.service
-    if not kept.record:
+    if not may_record(settings):
         return None
     folder = service.state / "recordings"
     return Archive(folder, header, limit_mb=kept.record_mb, reserve_mb=kept.reserve_mb, stamp=clock.stamp)
