@@ -64,12 +64,12 @@ class Orders(Protocol):
 
 
 _COSTS: dict[type, float] = {
+    link.AskReload: 30.0,  # two a second: devices may be opened anew
+    link.AskCommit: 30.0,  # and the card is written to
+    link.AskRollback: 30.0,
+    link.AskSet: 6.0,
+    link.AskUnset: 6.0,
     link.AskPicture: 5.0,
-    link.AskReload: 5.0,
-    link.AskCommit: 5.0,
-    link.AskRollback: 5.0,
-    link.AskSet: 2.0,
-    link.AskUnset: 2.0,
     link.AskCalibration: 2.0,
     link.AskSettings: 2.0,
 }
