@@ -61,11 +61,10 @@ def command(config: Path, once: bool, seconds: float | None, folder: Path, plain
             "watch draws on a terminal, and this is none; `hipbar watch --once` prints one screen, "
             "`hipbar status --json` is for scripts"
         )
-    _live(config, seconds, folder, plain)
-    return 0
+    return _live(config, seconds, folder, plain)
 
 
-def _live(config: Path, seconds: float | None, folder: Path, plain: bool) -> None:
+def _live(config: Path, seconds: float | None, folder: Path, plain: bool) -> int:
     from appliance.commands.watching.screen import Watch
     from appliance.commands.watching.still import save
 
@@ -78,6 +77,7 @@ def _live(config: Path, seconds: float | None, folder: Path, plain: bool) -> Non
         with contextlib.suppress(OSError):
             os.nice(_NICE)  # the station goes first, also where it has no priority of its own
         app.run(mouse=False)
+        return app.return_code or 0
 
 
 def _once(config: Path, seconds: float) -> int:
@@ -119,10 +119,13 @@ def _terminal(plain: bool) -> tuple[Ink, Pace, str]:
 
     found = ask(sys.stdin.fileno(), sys.stdout.fileno())
     utf8 = names_utf8(os.environ) if found.utf8 is None else found.utf8
-    ink = Ink(depth_of(os.environ), utf8 and _stdout_is_utf8() and not plain)
+    console = os.environ.get("TERM") == "linux"  # its 512 signs have the blocks, but no Braille
+    ink = Ink(depth_of(os.environ), utf8 and _stdout_is_utf8() and not plain, not console)
     pace = Pace(answers=found.round_s is not None)
     if plain:
         return ink, pace, ""
+    if not pace.answers:
+        return ink, pace, "this terminal does not answer: one plain screen a second"
     if not ink.utf8:
         return ink, pace, "this terminal draws no UTF-8: drawn with letters"
     if ink.depth is Depth.NONE:

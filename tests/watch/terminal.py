@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -36,6 +35,18 @@ class _Glass(pyte.Screen):  # type: ignore[misc]
         self.answers(data.encode())
 
 
+def _at(theirs: int) -> Callable[[], None]:
+    """Makes a terminal the child's own, as a login does; its words to standard error stay with us."""
+
+    def login() -> None:
+        errors = os.dup(2)
+        os.login_tty(theirs)
+        os.dup2(errors, 2)
+        os.close(errors)
+
+    return login
+
+
 class Terminal:
     """One program; leaving the block ends it. bytes_s : how many bytes a second the line carries, 0 = any number."""
 
@@ -59,7 +70,11 @@ class Terminal:
         self.taken = 0
         self.raw = bytearray()
         self.process = subprocess.Popen(
-            words, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=dict(env), start_new_session=True
+            words,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            pass_fds=(theirs,),
+            preexec_fn=_at(theirs),  # noqa: PLW1509  # nothing else runs yet that could hold a lock
         )
         os.close(theirs)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -93,7 +108,12 @@ class Terminal:
         with self._lock:
             self._glass.resize(height, width)
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-        self.process.send_signal(signal.SIGWINCH)
+
+    def hang_up(self) -> None:
+        """The line is cut."""
+        self._ended = True
+        self._reader.join(5)
+        os.close(self._ours)
 
     def shows(self, wanted: str | Callable[[str], object], within_s: float = LONG_S) -> str:
         """Waits until the screen shows this; the screen."""

@@ -4,7 +4,7 @@
     page      a `View` and a size -> a `Canvas` of characters; from `picture`, `trace`, `panels`
     pace      how long the terminal took for the last screens -> when the next one, and how much of it
     probe     what the terminal says of itself before anything is drawn
-    screen    the canvas's changes -> the terminal, by textual; keys -> what is tried
+    screen    the canvas -> the terminal, by textual, its changes by `paint`; keys -> what is tried
     still     a whole picture with its dots and figures -> a frozen screen, a PNG
 
 Everything but `feed`, `probe`, `screen` and `still` is a pure function of its arguments.

@@ -64,21 +64,18 @@ class Canvas:
             | (self.bold != other.bold)
         )
 
-    def stretches(self, y: int, cuts: NDArray[np.bool_] | None = None) -> Iterator[tuple[str, Look]]:
-        """A row as stretches of one look each; `cuts` (width,) says where a stretch has to end all the same."""
+    def stretches(self, y: int) -> Iterator[tuple[str, Look]]:
+        """A row as stretches of one look each."""
         fore, back, bold = self.fore[y], self.back[y], self.bold[y]
         edge = (fore[1:] != fore[:-1]) | (back[1:] != back[:-1]) | (bold[1:] != bold[:-1])
-        if cuts is not None:
-            edge = edge | (cuts[1:] != cuts[:-1])
-        ends = [*(np.flatnonzero(edge) + 1).tolist(), self.width]
         begin = 0
-        for end in ends:
+        for end in [*(np.flatnonzero(edge) + 1).tolist(), self.width]:
             look = Look(int(fore[begin]), int(back[begin]), bool(bold[begin]))
             yield "".join(self.signs[y, begin:end].tolist()), look
             begin = end
 
 
-def spans(changed: NDArray[np.bool_], join: int = 6) -> list[tuple[int, int, int]]:
+def spans(changed: NDArray[np.bool_], join: int = 3) -> list[tuple[int, int, int]]:
     """(row, first column, number of columns) of what has changed; gaps up to `join` are cheaper drawn than skipped."""
     found: list[tuple[int, int, int]] = []
     for y in np.flatnonzero(changed.any(axis=1)).tolist():

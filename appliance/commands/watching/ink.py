@@ -40,10 +40,11 @@ class Depth(StrEnum):
 
 
 class Ink(msgspec.Struct, frozen=True):
-    """One terminal's means: its colours, and whether it draws more than ASCII."""
+    """One terminal's means: its colours, and whether it draws more than ASCII. braille : also the patterns of dots."""
 
     depth: Depth = Depth.TRUE
     utf8: bool = True
+    braille: bool = True
 
     @property
     def shaded(self) -> bool:

@@ -2,7 +2,8 @@
 
 Seconds of any one clock, bytes as written. A screen counts as drawn when the terminal has answered the question that
 was sent behind it; until then there is no next one, so nothing ever piles up between here and the eye, whatever buffers
-lie between. A terminal that never answers gets a screen at most twice a second. Pure: the time is an argument.
+lie between. A terminal that never answers gets a plain screen a second, which 19,200 baud carry. Pure: the time is an
+argument.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import deque
 DETAILS = ("full", "coarse", "dots")
 """What is drawn of the picture: all greys, few, its dots alone."""
 
-MOST_HZ, DEAF_HZ = 10.0, 2.0
+MOST_HZ, DEAF_HZ = 10.0, 1.0
 _RATES_HZ = (5.0, 10.0)
 """Of live messages: never so few that one of a runner's steps goes by between two of them."""
 _SLOW_S, _QUICK_S = 0.8, 0.3

@@ -23,7 +23,7 @@ SMALLEST = (80, 24)
 _TOP, _BOTTOM = 4, 2
 _FIGURES = 38
 """The figures' columns; what is left is the picture's."""
-_CURVE_MOST = 12
+_CURVE_MOST = 20
 GREYS = {"full": 24, "coarse": 6, "dots": 0}
 """How many greys the picture is drawn with, by detail; 0 = no picture, only its dots."""
 

@@ -132,6 +132,18 @@ def figures(view: View, wide: int) -> list[tuple[str, Look]]:
     return [(text[:wide], look) for text, look in rows]
 
 
+def sentences(view: View) -> list[str]:
+    """The same figures for print whose columns don't line up."""
+    moment = view.told.moment if view.told else {}
+
+    def hip(name: str, stance: str) -> str:
+        last, mean = (number(moment.get(f"{stance}_{what}_deg"), "{:.1f}") for what in ("last", "drop"))
+        return f"{name} hip drops {last} deg in the last step, {mean} deg on average"
+
+    rest = [text for text, _ in figures(view, 60)[4:] if text]
+    return [hip("left", "right"), hip("right", "left"), *(" ".join(text.split()) for text in rest)]
+
+
 def quality(canvas: Canvas, x: int, y: int, told: Told | None, ink: Ink) -> None:
     """Each mark's letter and how sure it is, 0 to 1."""
     at = canvas.write(x, y, "dots      ")

@@ -1,8 +1,8 @@
 """What a terminal says of itself, asked before anything is drawn: does it answer, how soon, does it draw UTF-8?
 
-A character of three bytes is written and the terminal asked where its cursor is (DSR 6, ECMA-48): one column further
-where UTF-8 is understood, three where every byte is a character. The settings of the language only say what somebody
-once wished. Everything written is wiped out again. Refuses nothing: a terminal that is silent for a second is taken as
+A letter of two bytes is written and the terminal asked where its cursor is (DSR 6, ECMA-48): one column further where
+UTF-8 is understood, two where every byte is a letter. The settings of the language only say what somebody once wished.
+Everything written is wiped out again. Refuses nothing: a terminal that is silent for a second and a half is taken as
 one that never answers.
 """
 
@@ -21,7 +21,9 @@ import msgspec
 from appliance.commands.watching.ink import Depth
 
 WAIT_S = 1.5
-_ASK = "\r▀\x1b[6n".encode()
+_ASK = (
+    "\rñ\x1b[6n".encode()
+)  # both of its bytes are letters in Latin-1, too: a block's are control characters there
 _WIPE = b"\r\x1b[K"
 _ANSWER = re.compile(rb"\x1b\[(\d+);(\d+)R")
 

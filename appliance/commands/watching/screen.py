@@ -1,8 +1,8 @@
 """The newest of a `Feed` becomes screens in the terminal, one after the other, and keys what is tried.
 
-textual keeps the terminal (modes, keys, size, its way back) and sends the cells that have changed. Behind each screen
-the terminal is asked where its cursor is; until it has answered, nothing more is drawn (see `pace`). Refuses to let a
-slow terminal hold anything up: only the drawing waits.
+textual keeps the terminal (modes, keys, size, its way back) and draws whole screens; what changes between two of them
+is written beside it (see `paint`). Behind each screen the terminal is asked where its cursor is; until it has answered,
+nothing more is drawn (see `pace`). Refuses to let a slow terminal hold anything up: only the drawing waits.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
@@ -31,8 +30,8 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from appliance.commands.watching import keys
-from appliance.commands.watching.canvas import Canvas, Look, spans
+from appliance.commands.watching import keys, paint
+from appliance.commands.watching.canvas import Canvas, Look
 from appliance.commands.watching.feed import Feed
 from appliance.commands.watching.ink import OWN, Ink, rgb_of
 from appliance.commands.watching.pace import Pace
@@ -77,9 +76,17 @@ class Terminal(LinuxDriver):
         self.written = 0
 
     def write(self, data: str) -> None:
-        """Writes, in the driver's own thread."""
-        self.written += len(data.encode(errors="replace"))
-        super().write(data)
+        """Writes, in the driver's own thread; that has ended when the terminal is gone, and nothing is written then."""
+        if self._writer_thread is not None and self._writer_thread.is_alive():
+            self.written += len(data.encode(errors="replace"))
+            super().write(data)
+        else:
+            self._watch.in_turn(self._watch.gone)
+
+    def close(self) -> None:
+        """Waits for the last bytes, if anybody takes them."""
+        if self._writer_thread is not None and self._writer_thread.is_alive():
+            super().close()
 
     def process_message(self, message: Message) -> None:
         """Hands on what was typed; an answer is no key."""
@@ -90,38 +97,23 @@ class Terminal(LinuxDriver):
 
 
 class Sheet(Widget):
-    """One canvas over the whole screen."""
+    """One canvas over the whole screen, drawn by textual when all of it has to be."""
 
     DEFAULT_CSS = "Sheet { width: 100%; height: 100%; background: ansi_default; }"
 
     def __init__(self) -> None:
         super().__init__()
         self.canvas = Canvas(0, 0)
-        self._cuts: NDArray[np.bool_] | None = None
 
-    def show(self, canvas: Canvas, whole: bool = False) -> bool:
-        """Shows another canvas; whether anything is to be drawn."""
-        before, self.canvas = self.canvas, canvas
-        if whole or (before.width, before.height) != (canvas.width, canvas.height):
-            self._cuts = None
-            self.refresh()
-            return True
-        changed = canvas.differs(before)
-        parts = spans(changed)
-        if not parts:
-            return False
-        self._cuts = np.zeros_like(changed)
-        for k, (y, x, count) in enumerate(parts):
-            self._cuts[y, x : x + count] = k % 2 == 0
-        self.refresh(*(Region(x, y, count, 1) for y, x, count in parts))
-        return True
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Some rows, always as the canvas is now: what was written beside textual is not in its memory."""
+        return [self.render_line(y).crop(crop.x, crop.right) for y in crop.line_range]
 
     def render_line(self, y: int) -> Strip:
-        """One row; its segments end where what has changed ends."""
+        """One row."""
         if y >= self.canvas.height:
             return Strip.blank(self.size.width)
-        cuts = None if self._cuts is None else self._cuts[y]
-        return Strip([Segment(text, style_of(look)) for text, look in self.canvas.stretches(y, cuts)])
+        return Strip([Segment(text, style_of(look)) for text, look in self.canvas.stretches(y)])
 
 
 class Watch(App[None]):
@@ -156,9 +148,19 @@ class Watch(App[None]):
     async def on_mount(self) -> None:
         """Begins to listen and to draw."""
         self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            self._loop.add_signal_handler(number, self._left, number)
         self._wish()
         self._feed.start(lambda: self.in_turn(self._something.set))
         self.run_worker(self._lasting(), exclusive=True)
+
+    def gone(self) -> None:
+        """There is no terminal any more."""
+        self.exit(return_code=128 + signal.SIGHUP)
+
+    def _left(self, number: signal.Signals) -> None:
+        """Somebody ends us, or the terminal is gone: the way out is the usual one."""
+        self.exit(return_code=128 + number)
 
     def on_resize(self) -> None:
         """Another size: everything anew."""
@@ -180,12 +182,14 @@ class Watch(App[None]):
         self._something.set()
 
     def post_display_hook(self) -> None:
-        """A screen is on its way: what it was, and the question behind it."""
-        driver = self._driver
-        if not isinstance(driver, Terminal):
-            return
+        """textual has drawn something by itself, mostly all of it."""
+        if isinstance(self._driver, Terminal):
+            self._sent(self._driver)
+
+    def _sent(self, driver: Terminal) -> None:
+        """A screen is on its way, if anything was written: the question goes behind it."""
         size = driver.written - self._drawn_from
-        if size:
+        if size > 0:
             now_s = time.monotonic()
             if self._pace.answers:
                 driver.write(_ASK)
@@ -245,10 +249,14 @@ class Watch(App[None]):
     def _draw(self) -> None:
         self._began_s = time.monotonic()
         view = self.view()
-        if self._driver is not None and isinstance(self._driver, Terminal):
-            self._drawn_from = self._driver.written
+        sheet, driver = self.query_one(Sheet), self._driver
+        before, sheet.canvas = sheet.canvas, self._page.draw(view, *self.size, self._pace.detail)
         self._frame_age_s = view.age_s or 0.0
-        self.query_one(Sheet).show(self._page.draw(view, *self.size, self._pace.detail))
+        if not isinstance(driver, Terminal) or not paint.same(before, sheet.canvas):
+            sheet.refresh()
+        elif text := paint.changes(before, sheet.canvas):
+            driver.write(text)
+            self._sent(driver)
 
     def _wish(self) -> None:
         """What to ask of the service now: a rate that the terminal can take, a picture that it can draw."""

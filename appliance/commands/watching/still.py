@@ -131,7 +131,7 @@ def _words(cv2: Any, view: View, width: int) -> U8:
     told = view.told
     head = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  frame {told.seq if told else '-'}"
     state = f"{told.state}, mode {told.mode}, bar: {told.shown.lower()}" if told else ""
-    rows = [head, state, *(text for text, _ in panels.figures(view, 60) if text)]
+    rows = [head, state, *panels.sentences(view)]
     paper = np.full((len(rows) * _LINE_PX + 2 * _MARGIN_PX, width, 3), _PAPER, np.uint8)
     for k, row in enumerate(rows):
         at = (_MARGIN_PX, _MARGIN_PX + 13 + k * _LINE_PX)

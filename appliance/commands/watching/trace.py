@@ -2,7 +2,7 @@
 
 Degrees, positive upwards (the runner's right side higher). The newest value is where the gap is; what lies right of it
 is the sweep before. So between two screens only the columns under the pen change, and a slow line can follow. With
-UTF-8 a cell has 2 x 4 points (Braille), otherwise one. A frame without a measured pair leaves a hole.
+Braille patterns a cell has 2 x 4 points, otherwise one. A frame without a measured pair leaves a hole.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def draw(canvas: Canvas, box: tuple[int, int, int, int], past: Past, ink: Ink, z
         canvas.write(x, y + row, f"{value:+3.0f}" if value else "  0", zero)
     dash = "─" if ink.utf8 else "-"
     canvas.write(x + labels, y + middle, dash * wide, zero)
-    signs = _braille(past, wide, high, scale) if ink.utf8 else _letters(past, wide, high, scale)
+    drawn = _braille if ink.utf8 and ink.braille else _letters
+    signs = drawn(past, wide, high, scale)
     for row in range(high):
         for column in np.flatnonzero(signs[row] != " ").tolist():
             canvas.write(x + labels + column, y + row, str(signs[row, column]))
