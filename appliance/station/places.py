@@ -26,3 +26,8 @@ def state_dir(settings: Settings, environ: Mapping[str, str] = os.environ) -> Pa
 def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """What ends with the power: HIPBAR_RUNTIME in the environment, or else /run/hipbar."""
     return Path(environ.get("HIPBAR_RUNTIME") or RUNTIME)
+
+
+def may_record(settings: Settings, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether recordings are kept: as the settings say, but never where HIPBAR_RECORD in the environment is "no"."""
+    return settings.service.record and environ.get("HIPBAR_RECORD") != "no"

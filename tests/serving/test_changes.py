@@ -151,3 +151,12 @@ def test_somebody_who_borrows_the_bar_gets_it_for_a_moment_only(station: Make) -
         link.bar(lent, 1.0)
         one.lit(lambda rgb: np.array_equal(rgb, lent))
         one.lit(measuring)
+
+
+def test_a_service_of_a_tool_s_own_keeps_no_recordings(station: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIPBAR_RECORD", "no")
+    one = station(RATE)
+    one.start()
+    status = one.status(lambda s: s.state == Light.RUNNING and s.frames > 120)
+    assert status.recording.trouble is None
+    assert not (one.state / "recordings").exists()
