@@ -129,9 +129,10 @@ class Steward:
     def settings_told(self) -> dict[str, Any]:
         """The settings in force and where each comes from, ready for JSON."""
         now = self._kept.current
+        named = keys_of(self.text) if self.text else set()
         return {
             "settings": msgspec.to_builtins(self.settings),
-            "origins": {key: self._origin(key) for key, *_ in entries(self.settings)},
+            "origins": {key: self._origin(key, named) for key, *_ in entries(self.settings)},
             "file": str(self.file),
             "tried": self.tried,
             "revision": now.number if now else 0,
@@ -270,13 +271,13 @@ class Steward:
             self._kept = gone_back(self._kept, 0)  # none of it is in force, but none of it is lost
             return self._base
 
-    def _origin(self, key: str) -> str:
+    def _origin(self, key: str, named: set[str]) -> str:
         if key in self._tried:
             return "tried"
         if made := self._kept.made_by(key, self._base):
             day = datetime.fromtimestamp(made.made_s).strftime("%Y-%m-%d")
             return f"calibration {made.number}: {made.step}, {day}"
-        return str(self.file) if self.text and key in keys_of(self.text) else "default"
+        return str(self.file) if key in named else "default"
 
 
 def read_whole(text: str, file: Path) -> Settings:
