@@ -118,9 +118,19 @@ def _linked(config: Path, stack: contextlib.ExitStack) -> Link | HipbarError:
     from appliance.errors import HipbarError
 
     try:
-        return stack.enter_context(reached(config))
+        return stack.enter_context(reached(config, start=_names_its_parts(config)))
     except HipbarError as error:
         return error
+
+
+def _names_its_parts(config: Path) -> bool:
+    """Whether there is a bar and a camera to be started with; what can't be read is for others to refuse."""
+    from appliance.config import keys_of
+
+    try:
+        return {"camera.source", "strip.kind"} <= keys_of(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
 
 
 def _made(examination: Examination, as_json: bool) -> Iterator[Check]:

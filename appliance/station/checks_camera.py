@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.config import Settings
-from appliance.records import F64, U8
+from appliance.records import F64, U8, Posture
 from appliance.station.checkup import Check, Fact, Rule, Unknown, Verdict, judged
 
 RATE_PASS, RATE_WARN = 0.97, 0.85
@@ -38,6 +38,7 @@ _BUSY = "end what else runs here (`top`), look at heat and supply below, or lowe
 class Watched(msgspec.Struct, frozen=True):
     """Some seconds of frames. pair, heels : shares of frames in which both were seen. score : of the marks seen.
 
+    moving : share of frames in which somebody walked or ran; while all stand, heels may not be named yet.
     flicker : how much the brightness of a still spot goes up and down (sd / mean); None = not watched, or too dark.
     """
 
@@ -49,6 +50,7 @@ class Watched(msgspec.Struct, frozen=True):
     heels: float
     score: float | None
     flicker: float | None
+    moving: float = 0.0
 
 
 class Backdrop(msgspec.Struct, frozen=True):
@@ -80,6 +82,7 @@ def watched(rows: NDArray[np.void], rate_hz: float) -> Fact[Watched]:
         heels=float(seen[:, 2:].all(axis=1).mean()),
         score=float(rows["score"][seen].mean()) if seen.any() else None,
         flicker=float(spot.std() / spot.mean()) if still else None,
+        moving=float((rows["posture"] >= Posture.MOVING).mean()),
     )
 
 
@@ -187,13 +190,15 @@ def dots(name: str, seen: Watched) -> Check:
         return Check(name, Verdict.WARN, "nobody in view", fix, {"pair": 0.0, "heels": 0.0})
     quality = "" if seen.score is None else f", quality {seen.score:.2f}"
     aim = "`hipbar calibrate aim` and `light`; clean the dots, cover what hides them"
+    walked = seen.moving > 0.5
+    named = f"{100 * seen.heels:.1f} % of frames" if walked or seen.heels else "none while nobody walks"
     return judged(
         name,
-        f"pelvis pair in {100 * seen.pair:.1f} %, heels in {100 * seen.heels:.1f} % of frames{quality}",
+        f"pelvis pair in {100 * seen.pair:.1f} %, heels in {named}{quality}",
         Rule(seen.pair < SEEN_WARN, Verdict.FAIL, aim),
         Rule(seen.pair < SEEN_PASS, Verdict.WARN, aim),
         Rule(
-            seen.heels < SEEN_WARN,
+            walked and seen.heels < SEEN_WARN,
             Verdict.WARN,
             "a dot on each heel, in view, or nothing is shown per side",
             "sides unsure",

@@ -31,7 +31,7 @@ PASS, WARN, FAIL, UNKNOWN = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UN
 STATION = parse('[camera]\nsource = "picamera"\n[strip]\nkind = "apa102"\nleds = 60\n')
 PICAMERA = {"driver": "picamera2", "device": "ov9281", "width_px": 1280, "height_px": 800}
 SHOT = {**PICAMERA, "exposure_us": 1500.0, "gain": 4.0}
-SEEN = checks_camera.Watched(3.0, 360, 120.0, 0, 1.0, 0.99, 0.95, 0.01)
+SEEN = checks_camera.Watched(3.0, 360, 120.0, 0, 1.0, 0.99, 0.95, 0.01, 1.0)
 LIGHT = checks_camera.Backdrop(grey=20.0, bright=0.0, dot=220.0, burnt=0.0)
 
 
@@ -146,6 +146,11 @@ def test_a_background_that_shines_or_flickers_or_swallows_the_dots_is_found(
     found(checks_camera.background("background", picture, flicker), verdict, words)
 
 
+def test_while_nobody_walks_heels_need_no_names() -> None:
+    seen = msgspec.structs.replace(SEEN, heels=0.0, moving=0.0)
+    found(checks_camera.dots("dots", seen), PASS, "none while nobody walks")
+
+
 def rows(n: int, rate_hz: float = 100.0) -> np.ndarray:
     """Frames as the control link gives them, all marks seen."""
     made = np.zeros(n, FOLLOW)
@@ -164,6 +169,7 @@ def test_frames_become_figures_and_holes_among_them_are_lost_frames() -> None:
     assert seen.rate_hz == pytest.approx(99.0, abs=0.1)
     assert seen.pair == pytest.approx(1 - 29 / 297)
     assert seen.heels == 1.0
+    assert seen.moving == 0.0
     assert seen.score == pytest.approx(0.8)
     assert seen.flicker == pytest.approx(1 / 6, abs=0.001)
 

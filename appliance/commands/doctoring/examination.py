@@ -160,7 +160,7 @@ class Examination:
     def _without(self, kind: type[HipbarError]) -> Unknown:
         """No link: the reason; it is to be mended where it is about this part."""
         error = self._refusal
-        if error is None or isinstance(error, SettingsError):
+        if error is None or isinstance(error, SettingsError) or isinstance(self.file, Unknown):
             return Unknown(_NO_SETTINGS)
         return unknown_of(error, mend=True) if isinstance(error, kind) else Unknown(f"no station: {error}")
 
@@ -236,9 +236,14 @@ class Examination:
 
     @property
     def _ages(self) -> Any:
-        if self._link is None or self.status is None:
+        link = self._link
+        if link is None:
             return Unknown("the station does not run")
-        return self.status.light_age_ms
+        status = tried(link.status)  # not that of the beginning, when a station had perhaps just been started
+        if isinstance(status, Unknown):
+            return status
+        ages = status.light_age_ms  # begun anew each minute
+        return ages if ages.p50 is not None else status.stages_ms.total
 
     def _of_camera(self) -> Check:
         """Whether there is one; where the station does not say, what the kernel has."""
