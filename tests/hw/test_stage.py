@@ -1,6 +1,7 @@
 """A scene file is the truth before the virtual camera, whatever the settings say, and changes while frames come."""
 
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hw.camera.runner import Runner
 from hw.camera.scene import Hidden, Other, Reflection, Scene, actor, mounted
 from hw.camera.stage import Stage, read_scene
 from hw.camera.virtual import VirtualCamera
+from hw.strip.memory import MemoryStrip
 from tests.worlds import act, world
 
 LIGHT_OF_OLD = {
@@ -253,6 +255,21 @@ def test_a_rig_opens_its_camera_at_the_settings_exposure_and_sees_its_own_strip(
     assert camera._lit.share(3, time.monotonic(), time.monotonic() + 1.0) == pytest.approx(0.2)
     rig.close()
     assert camera._lit.share(3, time.monotonic(), time.monotonic() + 1.0) == 0.0, "dark when closed"
+
+
+def test_a_strip_that_is_opened_anew_is_in_view_as_the_old_one_was(tmp_path):
+    path = world(tmp_path, act="away", noise=0.0, shot=0.0, background=0.0, lamp=Lamp(led=1, level=200.0))
+    settings = config.parse(f'[camera]\nscene = "{path}"\n[strip]\nkind = "memory"\nleds = 4\n')
+    with closing(open_rig(settings)) as rig:
+        camera = rig.see()
+        assert rig.reopen(settings, {"strip"}) is camera
+        rig.strip.show(np.full((4, 3), 255, np.uint8))
+        _until(camera, camera.frames(), lambda f: f.luma.max() > 150)
+
+
+def test_a_rig_without_a_scene_has_the_driver_itself_for_a_strip():
+    with closing(open_rig(config.parse('[strip]\nkind = "memory"\nleds = 4\n'))) as rig:
+        assert isinstance(rig.strip, MemoryStrip)
 
 
 def test_settings_without_a_scene_are_the_scene():

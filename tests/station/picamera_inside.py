@@ -187,6 +187,23 @@ def memory_does_not_grow() -> str:
     return f"{sizes[1] - sizes[0]} kB more after 1,000 frames"
 
 
+def an_exposure_is_asked_for_while_frames_come() -> str:
+    """As far as it goes here: libcamera's virtual camera has no exposure, so none of it may reach the library."""
+    with _camera() as camera:
+        library, numbers = camera._device._camera, []
+        for frame in camera.frames():
+            if frame is None:
+                continue
+            numbers.append(frame.seq)
+            del frame
+            camera.expose(500.0 + 10.0 * len(numbers), 2.0)
+            if len(numbers) == 100:
+                break
+        assert camera.restarts == 0
+        has = [name for name in camera._device.asked.exposure() if name in library.camera_controls]
+    return f"100 times, the stream went on; of its three controls this camera has {len(has)}"
+
+
 def a_camera_that_gives_broken_frames_for_a_moment_comes_back() -> str:
     with _camera() as camera:
         frames = camera.frames()
@@ -289,6 +306,7 @@ CHECKS: tuple[Callable[[], str], ...] = (
     a_late_reader_gets_the_newest_frame,
     no_request_is_ever_kept,
     memory_does_not_grow,
+    an_exposure_is_asked_for_while_frames_come,
     a_camera_that_gives_broken_frames_for_a_moment_comes_back,
     a_camera_that_stays_silent_is_given_up,
     what_is_asked_wrongly_is_refused,
