@@ -27,9 +27,9 @@ DROP_DEG = 6.0
 MOST_ELEVATION_DEG, MOST_AZIMUTH_DEG = 5.0, 5.0
 MOST_TILT_DEG = 3.0
 LEAST_SEEN, LEAST_MARGIN_PX = 0.98, 12.0
+LEAST_DISTANCE_M, MOST_DISTANCE_M = 1.2, 6.0
+"""Nobody puts a camera nearer or further: beyond, the width between the dots is not what was said."""
 MOST_NOISE_DEG = 0.15
-MOST_EDGE_PX = 4.0
-_COST_DEG = 0.3
 _MARK_WORDS = ("left pelvis dot", "right pelvis dot", "left heel", "right heel")
 _FIFTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])  # a fourth difference: motion vanishes from it, noise does not
 
@@ -244,6 +244,10 @@ def _unknown(a: Aim) -> list[str]:
     if not a.lens_known:
         words.append(
             "the lens is not calibrated: distance and angles are those of a usual one (`hipbar calibrate lens`)"
+        )
+    if not LEAST_DISTANCE_M <= a.distance_m <= MOST_DISTANCE_M:
+        words.append(
+            f"a distance of {a.distance_m:.1f} m is not likely: is --plate-mm the width between the dots?"
         )
     if not a.level_known:
         words.append(

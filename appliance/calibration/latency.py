@@ -136,9 +136,9 @@ def mass(intervals: F64) -> tuple[F64, F64]:
 
     intervals : (n, 2) low and high. The places are the middles of the stretches that no interval divides.
     """
-    places, covers = _stretches(intervals)
+    lows, highs, covers = _stretches(intervals)
     weights = _consistent(covers, np.full((1, len(intervals)), 1.0 / len(intervals)))[0]
-    return places, weights
+    return (lows + highs) / 2, weights
 
 
 def quantile(places: F64, weights: F64, share: float) -> float:
@@ -243,8 +243,8 @@ def _nothing(trials: list[Trial], why: str, seen: int = 0) -> Delay:
     return Delay(**empty, seen=seen, trials=len(trials), problems=(why,))
 
 
-def _stretches(intervals: F64) -> tuple[F64, NDArray[np.bool_]]:
-    """The innermost stretches (a low end followed by a high end), and which interval covers which."""
+def _stretches(intervals: F64) -> tuple[F64, F64, NDArray[np.bool_]]:
+    """The innermost stretches (from a low end to the high end that follows), and which interval covers which."""
     ends = np.concatenate([intervals[:, 0], intervals[:, 1]])
     closes = np.repeat([False, True], len(intervals))
     order = np.lexsort((closes, ends))
@@ -252,7 +252,7 @@ def _stretches(intervals: F64) -> tuple[F64, NDArray[np.bool_]]:
     inner = np.flatnonzero(~closes[:-1] & closes[1:])
     lows, highs = ends[inner], ends[inner + 1]
     covers = (intervals[:, :1] <= lows[None]) & (intervals[:, 1:] >= highs[None])
-    return (lows + highs) / 2, covers
+    return lows, highs, covers
 
 
 def _consistent(covers: NDArray[np.bool_], counts: F64) -> F64:
@@ -270,9 +270,10 @@ def _consistent(covers: NDArray[np.bool_], counts: F64) -> F64:
 
 
 def _bootstrap(seen_ms: F64, seed: int, draws: int = 200) -> tuple[float, float]:
-    """95 % of the medians of trials drawn anew."""
-    places, covers = _stretches(seen_ms)
+    """95 % of the medians of trials drawn anew, each as wide as what the trials leave open of it."""
+    lows, highs, covers = _stretches(seen_ms)
     n = len(seen_ms)
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1.0 / n), size=draws) / n
-    medians = [quantile(places, w, 0.5) for w in _consistent(covers, counts)]
-    return float(np.quantile(medians, 0.025)), float(np.quantile(medians, 0.975))
+    weights = _consistent(covers, counts)
+    low, high = ([quantile(ends, w, 0.5) for w in weights] for ends in (lows, highs))
+    return float(np.quantile(low, 0.025)), float(np.quantile(high, 0.975))

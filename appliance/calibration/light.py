@@ -117,6 +117,11 @@ def shared(product: float, limits: Limits) -> Light:
     return Light(exposure, round(gain, 2))
 
 
+def usable(dots: Dots) -> bool:
+    """Whether there are dots to measure by: found, not burnt out, and the brightest of them no faint one."""
+    return bool(dots.peaks) and not dots.burnt and max(dots.rises) >= FAINT_RISE
+
+
 def at_the_end(now: Light, wanted: Light) -> bool:
     """Whether trying on would change nothing."""
     return abs(wanted.product / now.product - 1) < 0.03

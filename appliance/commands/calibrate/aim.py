@@ -82,6 +82,10 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     settings, _ = eye_of(link)
     levelled = not str(link.settings()["origins"].get("lens.pitch_deg", "default")).startswith("default")
     plate_mm = float(params["plate_mm"])
+    if params["straight_behind"] and not settings.lens.fx_px:
+        raise CalibrationError(
+            "a yaw needs a calibrated lens", fix="`hipbar calibrate lens`, or without --straight-behind"
+        )
 
     def judged(rows: Rows) -> Aim:
         from appliance.calibration.aim import aim
@@ -100,13 +104,13 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     if math.isnan(found.separation_px):
         raise CalibrationError("the pelvis dots were not seen", fix=_NOT_SEEN_FIX)
     spots = _reflections(seen, found, settings, plate_mm)
-    edge_px = _edge(seen)
+    edge = _edge(seen)
     if params["picture"] is not None:
         _draw(params["picture"], seen, spots)
         guide.say(f"{params['picture']}: the marks, and {len(spots)} reflections to cover")
-    for line in _table(found, edge_px, settings):
+    for line in _table(found, edge[0], settings):
         guide.say(line)
-    return _outcome(found, spots, edge_px, settings, straight_behind=bool(params["straight_behind"]))
+    return _outcome(found, spots, edge, settings, straight_behind=bool(params["straight_behind"]))
 
 
 def _stride(rows: Rows) -> tuple[Rows, bool]:
@@ -147,18 +151,19 @@ def _reflections(seen: Look, found: Aim, settings: Settings, plate_mm: float) ->
     return reflections(pictures, seen.rows["xy_px"], found.running, settings, plate_mm)
 
 
-def _edge(seen: Look) -> float:
-    """The width of the pelvis dots' edges, the median over all pictures; NaN when no picture has them."""
+def _edge(seen: Look) -> tuple[float, float]:
+    """The width of the pelvis dots' edges and their size, the medians over all pictures; NaN when none has them."""
     import numpy as np
 
     from appliance.calibration.spots import bright_spots, edge_px, near
 
-    widths = []
+    found = []
     for picture, marks in zip(seen.pictures, seen.marks, strict=True):
         dots = near(bright_spots(picture.luma), marks[:2], 6.0)
-        widths += [edge_px(picture.luma, dot) for dot in dots if dot is not None]
-    known = [w for w in widths if w == w]
-    return float(np.median(known)) if known else math.nan
+        found += [(edge_px(picture.luma, dot), dot.across_px) for dot in dots if dot is not None]
+    known = [one for one in found if one[0] == one[0]]
+    width, across = np.median(known, axis=0) if known else (math.nan, math.nan)
+    return float(width), float(across)
 
 
 def _draw(path: Path, seen: Look, spots: tuple[Reflection, ...]) -> None:
@@ -198,7 +203,12 @@ def _table(a: Aim, edge_px: float, settings: Settings) -> list[str]:
 
 
 def _outcome(
-    a: Aim, spots: tuple[Reflection, ...], edge_px: float, settings: Settings, *, straight_behind: bool
+    a: Aim,
+    spots: tuple[Reflection, ...],
+    edge: tuple[float, float],
+    settings: Settings,
+    *,
+    straight_behind: bool,
 ) -> Outcome:
     import msgspec
 
@@ -207,17 +217,17 @@ def _outcome(
     from appliance.commands.calibrate.guide import Outcome
 
     problems = [*a.problems, *(r.words for r in spots)]
+    edge_px = edge[0]
     if edge_px > MOST_EDGE_PX:
-        across = edge_px + 8.0
-        cost = blur_cost_deg(edge_px, across, a.noise_deg)
+        cost = blur_cost_deg(*edge, a.noise_deg)
         problems.append(
             f"the dots' edges are {edge_px:.1f} px wide: focus the lens on the plate; {cost:.3f} deg of the noise"
         )
-    figures = _plain(msgspec.to_builtins(a))
-    figures.pop("problems")
-    figures["edge_px"] = None if math.isnan(edge_px) else round(edge_px, 2)
+    figures = _plain(msgspec.to_builtins(msgspec.structs.replace(a, problems=())))
+    del figures["problems"]
+    figures["edge_px"] = _rounded(edge_px)
     figures["reflections"] = [_plain(msgspec.to_builtins(r)) for r in spots]
-    values = {"lens.yaw_deg": round(yaw_deg(settings, a.azimuth_deg), 2)} if straight_behind else {}
+    values = {"lens.yaw_deg": float(round(yaw_deg(settings, a.azimuth_deg), 2))} if straight_behind else {}
     good = "the camera stands well" if not problems else f"{len(problems)} things to mind"
     return Outcome(values=values, figures=figures, words=f"{good}: {_live(a)}", problems=tuple(problems))
 
@@ -229,7 +239,7 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
+        return float(round(value, 4)) if math.isfinite(value) else None
     if isinstance(value, list):
         return [_rounded(inner) for inner in value]
     return _plain(value) if isinstance(value, dict) else value

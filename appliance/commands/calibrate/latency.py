@@ -30,7 +30,10 @@ Spot = tuple[int, int, int, int]
 _LEAST_S, _MOST_S = 0.18, 0.30
 """Between two changes of the bar: under three flashes a second."""
 _SETTLE_S = 0.3
-_AGE_S, _AGE_HZ = 2.0, 25.0
+_CHANGE_S = 0.2
+"""Longer than any light takes to come, and than the rule between two changes."""
+_SHORT_TRIALS = 10
+_AGE_S, _AGE_HZ = 1.5, 30.0
 _OPEN_SHARE = 0.9
 """The shutter is open for so much of each frame while it is measured, so that hardly any light falls between two."""
 _TOO_BRIGHT, _TOO_DIM = 235.0, 60.0
@@ -109,7 +112,7 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
             link.set(used)
             time.sleep(_SETTLE_S)
             shorter = Shutter(used["camera.exposure_us"] * 1e-6, bench.row_delay_s, bench.frame_s)
-            apart_ms = disagreement_ms(found, _trials(link, guide, bench, 12, rng), shorter)
+            apart_ms = disagreement_ms(found, _trials(link, guide, bench, _SHORT_TRIALS, rng), shorter)
     finally:
         _restored(link, used)
     return _outcome(found, whole(_moved(found, apart_ms), *ages), ages, bench, apart_ms)
@@ -191,7 +194,7 @@ def _pictures(link: Link, rgb: U8) -> tuple[list[Picture], list[Picture]]:
     for _ in range(3):
         for colours, kept in ((rgb * 0, dark), (rgb, lit)):
             link.bar(colours, 2.0)
-            time.sleep(_SETTLE_S)
+            time.sleep(_CHANGE_S)
             kept.append(link.picture())
     return dark, lit
 
@@ -210,6 +213,7 @@ def _trials(link: Link, guide: Guide, bench: _Bench, count: int, rng: random.Ran
     shown: list[tuple[float, bool]] = []
     parts: list[Rows] = []
     link.bar(bench.rgb * 0, 2.0)
+    time.sleep(_SETTLE_S)
     due_s = time.monotonic() + _SETTLE_S
     with closing(link.follows(spot=bench.spot)) as stream:
         for rows in stream:

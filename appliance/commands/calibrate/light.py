@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from appliance.station.client import Link, Picture
 
 _TRIES = 14
-_LOOK_S, _EVERY_S = 0.7, 0.2
+_LOOK_S, _EVERY_S = 0.5, 0.15
 _IN_FORCE_S = 0.25
 """A camera's exposure is in force within a few frames."""
 _PATCH_PX = 48
@@ -72,7 +72,7 @@ def command(ways: Ways, seconds: float, plate_mm: float) -> int:
 
 def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     """Light, then threshold, then flicker."""
-    from appliance.calibration.light import problems
+    from appliance.calibration.light import problems, usable
     from appliance.commands.calibrate.eye import eye_of
 
     settings, rate_hz = eye_of(link)
@@ -82,7 +82,7 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     guide.ready("Ready?")
     light, dots, seen = _lit(link, guide, settings, rate_hz, float(params["plate_mm"]))
     told = problems(dots, light)
-    if not dots.peaks or dots.burnt:
+    if not usable(dots):
         raise CalibrationError(told[0], fix="see docs/hardware.md, Light; then start again")
     _show(guide, seen.pictures[-1].luma)
     threshold = _threshold(link, guide, dots, seen)
