@@ -56,6 +56,13 @@ class Stand:
         self.row = optics(self.camera, BENT)
         self._rng = np.random.default_rng(7)
 
+    @classmethod
+    def of(cls, scene: Scene, lens: Lens) -> Stand:
+        """A camera like that of a scene, through a lens as somebody has found it."""
+        stand = cls(scene.roll_deg, scene.pitch_deg)
+        stand._optics, stand.row = Optics(scene, 1.0), optics(stand.camera, lens)
+        return stand
+
     def pixels(self, *places: tuple[float, float, float], noise_px: float = 0.03) -> F64:
         xy = self._optics.project(np.array(places))[0] + self._middle
         return np.asarray(xy + self._rng.normal(0, noise_px, xy.shape))
@@ -229,3 +236,41 @@ def test_after_the_calibration_a_runners_peaks_are_right_through_the_crooked_cam
 def test_without_the_calibration_they_are_wrong_by_degrees() -> None:
     one = compared(watch(CROOKED, replace(calibrated(), lens=Lens())))
     assert np.nanstd(one.peak_deg) > 3.0  # roll adds to one side what it takes from the other
+
+
+def test_any_crooked_camera_measures_any_pair_in_view_to_a_twentieth_of_a_degree_once_calibrated() -> None:
+    rng = np.random.default_rng(0)
+    off: dict[str, list[float]] = {
+        "nothing": [],
+        "roll alone": [],
+        "lens and plumb line": [],
+        "lens and board": [],
+    }
+    for seed in range(5):
+        f, c = rng.uniform(480, 760), np.array([239.5, 319.5]) + rng.uniform(-12, 12, 2)
+        bend = (*rng.uniform((-0.3, 0.0), (0.05, 0.1)), *rng.uniform(-0.001, 0.001, 2), 0.0)
+        roll, pitch = rng.uniform(-6, 6), rng.uniform(-10, 10)
+        eye = drawn.Eye((480, 640), f, f, *c, bend)
+        lens = Lens(**solve(drawn.views(eye, BOARD, Camera(), 14, seed=seed), eye.size, BOARD).values)
+        scene = Scene(
+            f_px=f, cx_px=c[0], cy_px=c[1], k1=bend[0], k2=bend[1], p1=bend[2], p2=bend[3], roll_deg=roll,
+            pitch_deg=pitch,
+        )  # fmt: skip
+        stand = Stand.of(scene, lens)
+        wide = 0.4 * 480 / f * 2.5
+        level = from_plumbs([stand.line(-wide), stand.line(wide)], 0.0)
+        board = from_board(stand.board(n=20), BOARD, stand.row)
+        plain = optics(Camera(), Lens())
+        for _ in range(40):
+            x, z, tilt = rng.uniform((-0.25, 0.75, -8), (0.25, 1.25, 8))
+            half = 0.14 * math.cos(math.radians(tilt)), 0.14 * math.sin(math.radians(tilt))
+            pair = stand.pixels((x - half[0], 0, z - half[1]), (x + half[0], 0, z + half[1]), noise_px=0.0)
+            off["nothing"].append(tilt_deg(pair, plain, 0.0, 0.0) - tilt)
+            off["roll alone"].append(tilt_deg(pair, plain, roll, 0.0) - tilt)
+            for name, found in (("lens and plumb line", level), ("lens and board", board)):
+                off[name].append(tilt_deg(pair, stand.row, found.roll_deg, found.pitch_deg or 0.0) - tilt)
+    worst = {name: float(np.max(np.abs(values))) for name, values in off.items()}
+    assert worst["lens and plumb line"] < 0.05
+    assert worst["lens and board"] < 0.05
+    assert worst["roll alone"] > 0.2
+    assert worst["nothing"] > 3.0

@@ -147,7 +147,7 @@ METHODS: dict[str, tuple[list[str], list[tuple[str, dict[str, Any]]]]] = {
 def test_then_roll_and_pitch_are_found_to_a_tenth_of_a_degree_and_proved(place: Place, by: str) -> None:
     words, turns = METHODS[by]
     place.act(act="away", board=None, roll_deg=ROLL_DEG, pitch_deg=PITCH_DEG)
-    with place.walk("level", *words, "--seconds", "1.5", "--wait", "20") as child:
+    with place.walk("level", *words, "--seconds", "1", "--wait", "20") as child:
         played(child, place, *turns)
         child.expect("proof: 1.9. deg reads ([0-9.]+)")
         assert float(child.match[1]) == pytest.approx(1.92, abs=0.06)
@@ -192,7 +192,7 @@ def test_what_is_not_true_is_refused_with_the_reason_and_nothing_is_kept(place: 
     turns, reason = REFUSED[what]
     before = len(read_calibration(place.station.state).revisions)
     place.act(act="away", beam=None, board=None, plumb=None, roll_deg=ROLL_DEG, pitch_deg=PITCH_DEG)
-    with place.walk("level", "--by", "bar", "--seconds", "1", "--wait", "3") as child:
+    with place.walk("level", "--by", "bar", "--seconds", "1", "--wait", "2") as child:
         played(child, place, *turns)
         child.expect(f"hipbar: .*({reason})")
         assert ended(child) == 9
@@ -206,7 +206,7 @@ def test_a_line_that_swings_is_waited_for_and_refused(place: Place) -> None:
 
 def test_without_a_board_the_lens_step_says_so_and_puts_the_exposure_back(place: Place) -> None:
     place.act(act="away", beam=None, board=None, plumb=None)
-    assert "0 views" in place.said("lens", "--yes", "--wait", "5", code=9)
+    assert "0 views" in place.said("lens", "--yes", "--wait", "3", code=9)
     with Link.open(place.station.runtime) as link:
         told = link.settings()
     assert told["settings"]["camera"]["exposure_us"] == Settings().camera.exposure_us

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PAPERS = {"a4": (297.0, 210.0), "a3": (420.0, 297.0), "letter": (279.4, 215.9)}
 """Lying, width and height in mm."""
-_SQUARE_MM = {"a4": 30.0, "a3": 50.0, "letter": 30.0}
+_SQUARE_MM = {"a4": 30.0, "a3": 48.0, "letter": 30.0}
 _SIDE_MM, _TOP_MM, _FOOT_MM = 10.0, 14.0, 34.0
 _PT = 72.0 / 25.4
 
@@ -34,13 +34,13 @@ _PT = 72.0 / 25.4
     "--square-mm",
     type=click.FloatRange(10, 100),
     callback=finite,
-    help="Side of a square.  [default: 30; 50 on A3]",
+    help="Side of a square.  [default: 30; 48 on A3]",
 )
 def command(path: Path, paper: str, square_mm: float | None) -> int:
     """Make the board to print, for `calibrate lens` and `calibrate level`.
 
-    Print it at 100 % ("actual size"), measure the bar below it, and glue it onto something flat and stiff. The
-    larger the board, the better: A3 if the printer can.
+    Print it at 100 % ("actual size") with a laser printer, measure the bar below it, and glue it onto something flat
+    and stiff. The larger the board, the better: A3 if the printer can.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def drawn(board: Board, paper: str) -> bytes:
     width, height = board.size_mm
     left, top = (page_w - width) / 2, (page_h - _TOP_MM - _FOOT_MM - height) / 2 + _TOP_MM
     out = BytesIO()
-    canvas = Canvas(out, pagesize=(page_w * _PT, page_h * _PT), invariant=1)
+    canvas = Canvas(out, pagesize=(page_w * _PT, page_h * _PT), invariant=1, pageCompression=0)
     canvas.setTitle("hipbar calibration board")
     canvas.scale(_PT, _PT)
     for shape in squares_mm(board):
@@ -96,7 +96,7 @@ def _words(canvas: Any, board: Board, page: tuple[float, float]) -> None:
         f" markers {board.marker_mm:.4g} mm, {board.dictionary}"
     )
     canvas.drawCentredString(page_w / 2, page_h - 10, heading)
-    x, y = (page_w - 100) / 2, 22.0
+    x, y = (page_w - 100) / 2, 23.0
     canvas.setLineWidth(0.25)
     canvas.line(x, y, x + 100, y)
     for k in range(11):
@@ -106,11 +106,12 @@ def _words(canvas: Any, board: Board, page: tuple[float, float]) -> None:
     for k in (0, 50, 100):
         canvas.drawCentredString(x + k, y + 4, f"{k} mm")
     lines = (
-        'Print at 100 % ("actual size", not "fit to page"), on matt paper. The bar must measure 99.5 to 100.5 mm.',
-        "Glue it flat onto glass, aluminium or acrylic, not onto cardboard, which bends. No gloss, no folds, no tape.",
+        'Print at 100 % ("actual size", not "fit to page"), by laser: many inks are invisible to an infrared camera.',
+        "The bar must measure 99.5 to 100.5 mm.",
+        "Glue it flat onto glass, aluminium or acrylic, not onto cardboard, which bends. Matt, no folds, no tape.",
     )
     for k, line in enumerate(lines):
-        canvas.drawCentredString(page_w / 2, 15.5 - 5 * k, line)
+        canvas.drawCentredString(page_w / 2, 17 - 4.6 * k, line)
 
 
 def _write(path: Path, data: bytes) -> None:

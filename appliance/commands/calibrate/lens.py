@@ -33,7 +33,7 @@ _DIGITS = {"fx_px": 2, "fy_px": 2, "cx_px": 2, "cy_px": 2}
 @click.command(name="lens")
 @click.option(
     "--wait",
-    type=click.FloatRange(5, 3600),
+    type=click.FloatRange(2, 3600),
     default=600.0,
     show_default=True,
     callback=finite,
@@ -175,6 +175,8 @@ class _Lens:
 
         reasons = self._fit.problems if self._fit else lacking(self._views)
         fix = "hold the board where the screen says until its view is taken; give it longer with --wait"
+        if not self._views:
+            fix = "light the board; print it with a laser printer (infrared does not see many inks); hold it closer"
         return CalibrationError(f"{len(self._views)} views: {'; '.join(reasons[:3])}", fix=fix)
 
 
