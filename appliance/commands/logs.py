@@ -246,6 +246,8 @@ def _refuse(complaint: str) -> None:
     """journalctl's own words, when they say that there is no such journal."""
     from appliance.errors import HipbarError
 
+    if "parse timestamp" in complaint:
+        raise click.UsageError("--since: there is no such time, or it is too long ago")
     if re.search("specified boot|boot ID|No such boot", complaint):
         raise HipbarError(complaint, fix="`journalctl --list-boots` lists those that are kept")
     if re.search("No journal files|Failed to|No such file", complaint):
