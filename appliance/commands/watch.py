@@ -121,7 +121,7 @@ def _terminal(plain: bool) -> tuple[Ink, Pace, str]:
     utf8 = names_utf8(os.environ) if found.utf8 is None else found.utf8
     console = os.environ.get("TERM") == "linux"  # its 512 signs have the blocks, but no Braille
     ink = Ink(depth_of(os.environ), utf8 and _stdout_is_utf8() and not plain, not console)
-    pace = Pace(answers=found.round_s is not None)
+    pace = Pace(found.round_s)
     if plain:
         return ink, pace, ""
     if not pace.answers:

@@ -21,7 +21,7 @@ from typing import Self
 
 import pyte
 
-from tests.terminals import pair  # type: ignore[import-not-found, unused-ignore]
+from tests.terminals import pair
 
 LONG_S = 40.0
 

@@ -27,16 +27,19 @@ _RETRY_S = (10.0, 300.0)
 
 
 class Pace:
-    """Told of every screen that goes out and every answer that comes back."""
+    """Told of every screen that goes out and every answer that comes back.
 
-    def __init__(self, answers: bool = True) -> None:
-        self.answers = answers
+    round_s : how long the terminal took to answer when nothing was drawn; None = it never did.
+    """
+
+    def __init__(self, round_s: float | None = 0.0) -> None:
+        self.answers = round_s is not None
         self.detail = DETAILS[-1]
         self.screen_s: float | None = None
         """How long the last screen took from its first byte to the terminal's answer."""
         self._sent: deque[tuple[float, int]] = deque()
         self._sent_s = -1e9
-        self._round_s = 0.2
+        self._round_s = round_s or 0.0
         self._bytes_s = 0.0
         self._costs = dict(_GUESS)
         self._retry_s, self._retry_wait_s = -1e9, _RETRY_S[0]
@@ -86,8 +89,8 @@ class Pace:
         self._round_s = min(self._round_s, took_s)
         self._costs[self.detail] = max(size, int(0.9 * self._costs[self.detail]))
         if size > 500:
-            self._bytes_s = size / max(took_s - 0.8 * self._round_s, 1e-4)
-        self._choose(now_s, took_s)
+            self._bytes_s = size / max(took_s - self._round_s, 1e-4)
+        self._choose(now_s, took_s - self._round_s)
 
     def waited(self, now_s: float) -> None:
         """Looks whether an answer is overdue; a terminal that was slow before is given longer."""
@@ -96,6 +99,7 @@ class Pace:
             self._sent.clear()
 
     def _choose(self, now_s: float, took_s: float) -> None:
+        """How much the next screens show; `took_s` without the way there and back."""
         at = DETAILS.index(self.detail)
         self._slow = self._slow + 1 if took_s > _SLOW_S else 0
         if self._slow >= _SLOW_TIMES and at + 1 < len(DETAILS):
@@ -105,5 +109,5 @@ class Pace:
             self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_S[1])
         elif at > 0 and now_s >= self._retry_s and took_s < _QUICK_S and self._bytes_s:
             richer = DETAILS[at - 1]
-            if self._round_s + self._costs[richer] / self._bytes_s < _SLOW_S:
+            if self._costs[richer] / self._bytes_s < _SLOW_S:
                 self.detail = richer

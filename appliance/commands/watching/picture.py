@@ -84,7 +84,7 @@ def mark_looks(ink: Ink) -> tuple[Look, ...]:
         return (Look(bold=True),) * 4
     left, right = ink.colour(40, 120, 255), ink.colour(255, 160, 0)
     white, black = ink.colour(255, 255, 255), ink.colour(0, 0, 0)
-    return tuple(Look(white, left, True) if k % 2 == 0 else Look(black, right, True) for k in range(4))
+    return tuple(Look(white, left, True) if k % 2 == 0 else Look(black, right) for k in range(4))
 
 
 def mark(canvas: Canvas, box: tuple[int, int, int, int], places: F64, ink: Ink) -> None:
