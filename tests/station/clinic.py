@@ -22,11 +22,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from appliance.station.calibration import read_calibration
+from appliance.station.places import RUNTIME
 from appliance.station.status import Status, read_status
 from tests import worlds
 
@@ -49,14 +50,32 @@ _DDP_HEADER = 10
 _LONG_S = 60.0
 
 
+class Places(NamedTuple):
+    """Where a station's files are."""
+
+    runtime: Path
+    state: Path
+    file: Path
+
+
 class Clinic:
     """One station, from its scene to its bar."""
 
-    def __init__(self, folder: Path, *, turned: bool, rate_hz: float, **scene: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        turned: bool = False,
+        rate_hz: float = 60.0,
+        places: Places | None = None,
+        **scene: Any,
+    ) -> None:
         self._turned = turned
-        self.runtime, self.state, self.file = folder / "run", folder / "state", folder / "hipbar.toml"
-        self.runtime.mkdir()
-        self.state.mkdir()
+        self.runtime, self.state, self.file = places or Places(
+            folder / "run", folder / "state", folder / "hipbar.toml"
+        )
+        for where in (self.runtime, self.state):
+            where.mkdir(exist_ok=True)
         self.scene = worlds.world(folder, **scene)
         self._line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._line.bind(("127.0.0.1", 0))
@@ -72,11 +91,17 @@ class Clinic:
 
     @classmethod
     @contextmanager
-    def open(
-        cls, folder: Path, *, turned: bool = False, rate_hz: float = 60.0, serve: bool = True, **scene: Any
-    ) -> Iterator[Clinic]:
-        """A station before that scene, running unless it is only to be there; gone when the block is left."""
-        one = cls(folder, turned=turned, rate_hz=rate_hz, **{"act": "stand", **scene})
+    def installed(cls, folder: Path) -> Iterator[Clinic]:
+        """The same with its files where a station has them; `folder` is for the scene."""
+        places = Places(RUNTIME, Path("/var/lib/hipbar"), Path("/etc/hipbar/hipbar.toml"))
+        with cls.open(folder, places=places) as one:
+            yield one
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, *, serve: bool = True, **more: Any) -> Iterator[Clinic]:
+        """A station before a scene, running unless it is only to be there; gone when the block is left."""
+        one = cls(folder, **{"act": "stand", **more})
         one._eye.start()
         try:
             if serve:
