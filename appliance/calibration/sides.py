@@ -2,7 +2,7 @@
 
 Upright pixels: turned as the mount says, but never mirrored, from the picture's middle, x right, y down. Heels are
 bright spots under the pelvis that rest; the names that sight gives to marks play no part, and nor does the obliquity.
-Refuses to decide when anything is unclear: two spots gone from their places, none above, the same one twice.
+Refuses to decide when anything is unclear: spots of two feet gone from their places, none above, the same foot twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from appliance.calibration.spots import Spot
+from appliance.calibration.spots import Spot, near
 from appliance.config import Camera
 from appliance.records import F64, Side
 
@@ -27,7 +27,12 @@ HELD_S = 0.5
 _LEAST_LOOKS = 4
 _ASIDE = 0.35
 """A heel rises above its place, give or take this share of its way up and down."""
-_APART = 0.02
+_APART = 0.07
+"""Heels stand further apart than this; what is nearer is the same foot again, of which another spot was seen."""
+_FOOT = 0.12
+"""All of one foot's spots lie within this, about a hand's breadth: a shoe may have reflectors of its own."""
+_AS_BRIGHT, _REACH_PX = 0.3, 8.0
+"""What is dimmer than this share of the pelvis dots is no dot; a leg may well pass before it."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -58,7 +63,9 @@ class Lift(msgspec.Struct, frozen=True):
 
 def look(t_s: float, spots: Sequence[Spot], xy_px: F64, camera: Camera, size: tuple[int, int]) -> Look:
     """What one picture shows, upright. xy_px : (4, 2) sensor pixels, rows as `MARKS`. size : the sensor's, px."""
-    places = np.array([(spot.x_px, spot.y_px) for spot in spots], np.float64).reshape(-1, 2)
+    worn = [spot.rise for spot in near(tuple(spots), xy_px[:2], _REACH_PX) if spot is not None]
+    least = _AS_BRIGHT * min(worn, default=0.0)
+    places = np.array([(s.x_px, s.y_px) for s in spots if s.rise >= least], np.float64).reshape(-1, 2)
     height = size[0] if camera.rotate_deg in (90, 270) else size[1]
     turned = [upright(points, size, camera.rotate_deg) for points in (places, xy_px[:2])]
     return Look(t_s, turned[0], turned[1], float(height))
@@ -96,17 +103,19 @@ def lifted(looks: Sequence[Look], rest: Stand, asked: Side) -> Lift | None:
     if late is None:
         return None
     rises = [_rise(one, rest) for one in late]
-    which = {place for place, _ in rises}
-    if len(which) != 1 or None in which:
+    if not all(foot for foot, _ in rises):
         return None
-    x, y = rest.places[rises[0][0]]
+    ever = rest.places[sorted({k for foot, _ in rises for k in foot})]
+    if np.ptp(ever, axis=0).max() > _FOOT * rest.leg_px:
+        return None
+    x, y = ever.mean(axis=0)
     height = float(np.median([height for _, height in rises]))
     return Lift(asked, float(x), float(y), height, rest.leg_px)
 
 
-def gone(one: Look, rest: Stand) -> int:
-    """How many heels are not where they rested: one is a lift, two are somebody who moves."""
-    return sum(not _near(one, place, STAYS * rest.leg_px) for place in rest.places)
+def gone(one: Look, rest: Stand) -> bool:
+    """Whether a spot is no longer where it rested: a foot is off the ground, or hidden."""
+    return not all(_near(one, place, STAYS * rest.leg_px) for place in rest.places)
 
 
 def mirrored(left: Lift, right: Lift) -> bool | None:
@@ -115,19 +124,20 @@ def mirrored(left: Lift, right: Lift) -> bool | None:
     return None if abs(apart) < _APART * left.leg_px else apart < 0
 
 
-def _rise(one: Look, rest: Stand) -> tuple[int | None, float]:
-    """Which place's spot is above it and not in it, and how high; None = none, or not to be told which."""
-    nothing = (None, math.nan)
-    missing = [k for k, place in enumerate(rest.places) if not _near(one, place, STAYS * rest.leg_px)]
-    if len(missing) != 1:
-        return nothing
-    x, y = rest.places[missing[0]]
+def _rise(one: Look, rest: Stand) -> tuple[tuple[int, ...], float]:
+    """Which places' spots are above them and not in them, and how high; () = none, or not to be told which foot."""
+    reach = STAYS * rest.leg_px
+    missing = [k for k, place in enumerate(rest.places) if not _near(one, place, reach)]
+    foot = rest.places[missing]
+    if not missing or len(missing) == len(rest.places) or np.ptp(foot, axis=0).max() > _FOOT * rest.leg_px:
+        return (), math.nan
+    x, y = foot.mean(axis=0)
     up = y - one.spots[:, 1]
     above = (up > RISES * rest.leg_px) & (up < 0.8 * rest.leg_px)
-    above &= np.abs(one.spots[:, 0] - x) < np.maximum(_ASIDE * up, STAYS * rest.leg_px)
+    above &= np.abs(one.spots[:, 0] - x) < np.maximum(_ASIDE * up, reach)
     for place in rest.places:
-        above &= np.hypot(*(one.spots - place).T) > STAYS * rest.leg_px
-    return (missing[0], float(up[above].min() / rest.leg_px)) if above.any() else nothing
+        above &= np.hypot(*(one.spots - place).T) > reach
+    return (tuple(missing), float(up[above].min() / rest.leg_px)) if above.any() else ((), math.nan)
 
 
 def _near(one: Look, place: F64, reach_px: float) -> bool:
@@ -136,8 +146,8 @@ def _near(one: Look, place: F64, reach_px: float) -> bool:
 
 
 def _late(looks: Sequence[Look]) -> list[Look] | None:
-    """The pictures of the last `HELD_S`; None when there are too few to say anything."""
-    if not looks or looks[-1].t_s - looks[0].t_s < HELD_S:
+    """The pictures of the last `HELD_S`, but no fewer than four; None when there are too few to say anything."""
+    if len(looks) < _LEAST_LOOKS or looks[-1].t_s - looks[0].t_s < HELD_S:
         return None
     late = [one for one in looks if one.t_s >= looks[-1].t_s - HELD_S - 1e-6]
-    return late if len(late) >= _LEAST_LOOKS else None
+    return late if len(late) >= _LEAST_LOOKS else list(looks[-_LEAST_LOOKS:])

@@ -144,8 +144,7 @@ def _lift(link: Link, guide: Guide, settings: Settings, side: Side, wait_s: floa
     guide.say(f"Lift the {side.upper()} foot, and keep it up.")
     for looks in _looks(link, settings, wait_s):
         found = lifted(looks, rest, side)
-        away = gone(looks[-1], rest)
-        word = ("no heel is up", "a heel is off the ground", "both feet have moved")[min(2, away)]
+        word = "a heel is off the ground" if gone(looks[-1], rest) else "no heel is up"
         guide.figure("a heel is up" if found else word, good=bool(found))
         if found:
             break
