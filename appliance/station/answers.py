@@ -69,9 +69,9 @@ _COSTS: dict[type, float] = {
     link.AskRollback: 30.0,
     link.AskSet: 6.0,
     link.AskUnset: 6.0,
+    link.AskSettings: 6.0,  # some milliseconds of Python, in which the loop has to ask for its turn
     link.AskPicture: 5.0,
     link.AskCalibration: 2.0,
-    link.AskSettings: 2.0,
 }
 
 

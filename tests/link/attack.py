@@ -220,19 +220,34 @@ def greedy(runtime: Path, rng: random.Random) -> None:
         sock.close()
 
 
-def trying(runtime: Path, rng: random.Random) -> None:
-    """Settings tried as fast as they are taken, of those that the loop takes as it runs."""
+def tried(runtime: Path, choose: Callable[[], dict[str, Any]]) -> None:
     sock = knock(runtime)
 
     def act() -> None:
         if sock is not None:
-            values = {"feedback.mode": rng.choice(("live", "box")), "lens.roll_deg": rng.random()}
-            sock.sendall(link.framed({"id": 1, "ask": "set", "values": values}))
+            sock.sendall(link.framed({"id": 1, "ask": "set", "values": choose()}))
             sock.recv(1 << 16)
 
     with contextlib.suppress(OSError):
         timed(act)
     shout(sock, b"", hear=False)
+
+
+def trying(runtime: Path, rng: random.Random) -> None:
+    """Settings tried as fast as they are taken, of those that the loop takes between two frames."""
+    tried(
+        runtime, lambda: {"feedback.mode": rng.choice(("live", "box")), "feedback.brightness": rng.random()}
+    )
+
+
+def changing(runtime: Path, rng: random.Random) -> None:
+    """Settings tried as fast as they are taken, of those that the loop has to begin anew for."""
+    tried(runtime, lambda: {"lens.roll_deg": rng.random()})
+
+
+def busy(runtime: Path, rng: random.Random) -> None:
+    """No attack on the link: a program beside the station that takes all the time that it can get."""
+    timed(lambda: None)
 
 
 def request(rng: random.Random) -> dict[str, Any]:
@@ -245,23 +260,22 @@ def request(rng: random.Random) -> dict[str, Any]:
     }  # fmt: skip
 
 
-ATTACKS: dict[str, Attack] = {
-    one.__name__: one
-    for one in (
-        noise,
-        lengths,
-        halves,
-        nested,
-        nonsense,
-        flood,
-        asking,
-        crowd,
-        killed,
-        unread,
-        greedy,
-        trying,
-    )
-}
+_ALL = (
+    noise,
+    lengths,
+    halves,
+    nested,
+    nonsense,
+    flood,
+    asking,
+    crowd,
+    killed,
+    unread,
+    greedy,
+    trying,
+    changing,
+)
+ATTACKS: dict[str, Attack] = {one.__name__: one for one in (*_ALL, busy)}
 
 
 def attacking(name: str, runtime: Path, seconds: float, seed: int) -> None:
@@ -396,8 +410,14 @@ def main(words: list[str]) -> int:
             one.hears("READY=1")
             assert one.process
             print(HEAD)
-            for name in ("", *(args.attacks or ATTACKS), ""):
-                row = measured((name,) if name else (), one.runtime, one._bar, one.process.pid, args.seconds)
+            for name in ("", *(args.attacks or [one.__name__ for one in _ALL]), ""):
+                row = measured(
+                    tuple(name.split("+")) if name else (),
+                    one.runtime,
+                    one._bar,
+                    one.process.pid,
+                    args.seconds,
+                )
                 print(msgspec.json.encode(row).decode() if args.json else line(row), flush=True)
     return 0
 
