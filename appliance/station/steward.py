@@ -38,7 +38,7 @@ from appliance.station.status import Status
 _ONLY_ANEW = frozenset({"service.state", "service.memory_mb"})
 _MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
 _READS_S = 1.0
-_CHANGES_S = 12.0  # a camera may be closed and opened meanwhile, twice if the new settings don't do
+_CHANGES_S = 18.0  # a camera may be closed and opened meanwhile, twice if the new settings don't do
 
 
 class Change:
@@ -230,10 +230,7 @@ class Steward:
             self._hatch.ask(lambda: loop.adopt(aim, proved))
             return frozenset()
         change = self.pending = Change(aim, proved, parts)
-        try:
-            change.wait()
-        finally:
-            self.pending = None
+        change.wait()
         return change.parts
 
     def _laid(
