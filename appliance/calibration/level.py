@@ -143,6 +143,22 @@ def from_board(seen: Sequence[Sighting], board: Board, seen_by: NDArray[np.void]
     return told
 
 
+def turned_about(first: Level, second: Level) -> Level:
+    """The mean of a thing and of the same thing turned end for end, or upside down: its own error is gone."""
+    askew = (first.roll_deg - second.roll_deg) / 2
+    pitch = None
+    if first.pitch_deg is not None and second.pitch_deg is not None:
+        pitch = (first.pitch_deg + second.pitch_deg) / 2
+    return msgspec.structs.replace(
+        first,
+        roll_deg=(first.roll_deg + second.roll_deg) / 2,
+        pitch_deg=pitch,
+        pictures=first.pictures + second.pictures,
+        problems=(*first.problems, *second.problems),
+        hints=(*first.hints, f"the {first.method} itself is askew by {askew:+.2f} deg; that is allowed for"),
+    )
+
+
 def board_down(seen: Sighting, board: Board, seen_by: NDArray[np.void]) -> F64:
     """(3,) the one of the board's own four directions that points down, in the upright camera's axes."""
     import cv2

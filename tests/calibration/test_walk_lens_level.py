@@ -123,21 +123,21 @@ METHODS: dict[str, tuple[list[str], list[tuple[str, dict[str, Any]]]]] = {
             ("LEFT of the picture", {"plumb": {"right_m": -0.35}}),
             ("at the RIGHT of", {"plumb": {"right_m": 0.35}}),
             ("lay a bar", {"beam": {}}),
-            ("Now put 20 mm", {"beam": {"tilt_deg": math.degrees(math.asin(20 / 600))}}),
+            ("Now the proof: put", {"beam": {"tilt_deg": math.degrees(math.asin(20 / 600))}}),
         ],
     ),
     "bar": (
         ["--by", "bar", "--lens-height", "1.0", "--bar-height", "0.9", "--distance", "2.5"],
         [
             ("Lay the bar", {"beam": {"up_m": -0.1}}),
-            ("Now put 20 mm", {"beam": {"up_m": -0.1, "tilt_deg": math.degrees(math.asin(20 / 600))}}),
+            ("Now the proof: put", {"beam": {"up_m": -0.1, "tilt_deg": math.degrees(math.asin(20 / 600))}}),
         ],
     ),
     "board": (
         ["--by", "board", "--shim-mm", "10"],
         [
             ("Stand the board", {"board": {"up_m": -0.05}}),
-            ("Now the proof", {"board": {"up_m": -0.05, "roll_deg": -math.degrees(math.asin(10 / 297))}}),
+            ("Now the proof: put", {"board": {"up_m": -0.05, "roll_deg": -math.degrees(math.asin(10 / 297))}}),
         ],
     ),
 }  # fmt: skip
@@ -171,17 +171,17 @@ def test_afterwards_the_station_measures_somebody_who_stands_as_if_its_camera_we
 
 REFUSED: dict[str, tuple[list[tuple[str, dict[str, Any]]], str]] = {
     "a shim of another height": (
-        [("Lay the bar", {"beam": {}}), ("Now put 20 mm", {"beam": {"tilt_deg": 2.5}})],
+        [("Lay the bar", {"beam": {}}), ("Now the proof: put", {"beam": {"tilt_deg": 2.5}})],
         "reads 2.[45]., *off by|a tilt of 1.91 deg reads 2.",
     ),
     "the other end": (
-        [("Lay the bar", {"beam": {}}), ("Now put 20 mm", {"beam": {"tilt_deg": -1.91}})],
+        [("Lay the bar", {"beam": {}}), ("Now the proof: put", {"beam": {"tilt_deg": -1.91}})],
         "left and right are exchanged",
     ),
     "nothing there": ([("Lay the bar", {})], "0 bright dots in the picture"),
     "too many dots": ([("Lay the bar", {"beam": {}, "act": "stand"})], "bright dots in the picture"),
     "not tilted at all": (
-        [("Lay the bar", {"beam": {}}), ("Now put 20 mm", {"beam": {}})],
+        [("Lay the bar", {"beam": {}}), ("Now the proof: put", {"beam": {}})],
         r"it still reads [+-]0\.0",
     ),
 }  # fmt: skip
@@ -197,6 +197,18 @@ def test_what_is_not_true_is_refused_with_the_reason_and_nothing_is_kept(place: 
         child.expect(f"hipbar: .*({reason})")
         assert ended(child) == 9
     assert len(read_calibration(place.station.state).revisions) == before
+
+
+def test_a_bar_whose_dots_are_askew_is_turned_about_and_its_own_error_is_gone(place: Place) -> None:
+    place.act(act="away", board=None, plumb=None, beam=None, roll_deg=ROLL_DEG, pitch_deg=PITCH_DEG)
+    turns = ("Lay the bar", {"beam": {"tilt_deg": 0.4}}), ("end for end", {"beam": {"tilt_deg": -0.4}})
+    with place.walk("level", "--by", "bar", "--turn", "--seconds", "1", "--wait", "20", "--dry-run") as child:
+        played(child, place, *turns, ("Now the proof: put", {"beam": {"tilt_deg": 1.91 - 0.4}}))
+        child.expect(r"roll \+([0-9.]+) deg")
+        assert float(child.match[1]) == pytest.approx(ROLL_DEG, abs=LIMIT_DEG)
+        child.expect(r"proof: 1.91 deg reads 1\.9")
+        child.expect(r"itself is askew by [+-]0\.[34].")
+        assert ended(child) == 0
 
 
 def test_a_line_that_swings_is_waited_for_and_refused(place: Place) -> None:

@@ -66,6 +66,7 @@ _SPAN_MM = {"plumb": 600.0, "bar": 600.0, "board": 297.0}
     callback=finite,
     help="For the proof: from the shim to where the other end rests.  [default: 600; 297 for the board]",
 )
+@click.option("--turn", is_flag=True, help="Measure bar or board again turned about: its own error is gone.")
 @click.option("--no-proof", is_flag=True, help="Leave the proof out.")
 @click.option(
     "--lens-height", type=click.FloatRange(0, 5), callback=finite, help="Metres from floor to lens."
@@ -86,11 +87,13 @@ def command(ways: Ways, **params: Any) -> int:
     Examples:
       hipbar calibrate level
       hipbar calibrate level --by bar --lens-height 1.00 --bar-height 0.95 --distance 2.50
-      hipbar calibrate level --by board --no-proof
+      hipbar calibrate level --by board --turn --no-proof
     """
     heights = [params[key] is not None for key in ("lens_height", "bar_height", "distance")]
     if any(heights) and not (all(heights) and params["by"] == "bar"):
         raise click.UsageError(_HEIGHTS)
+    if params["turn"] and params["by"] == "plumb":
+        raise click.UsageError("--turn is for bar and board: a plumb line has no error of its own")
     return walk("level", ways, step, **params)
 
 
@@ -110,7 +113,7 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     found = _measured(sight, by, params)
     if found.problems:
         raise CalibrationError("; ".join(found.problems), fix=_fix(found))
-    figures = msgspec.to_builtins(found)
+    figures = {**msgspec.to_builtins(found), **sight.mount}  # with another mount the signs would be others
     hints = list(figures.pop("hints"))
     figures.pop("problems")
     if not params["no_proof"]:
@@ -128,10 +131,11 @@ def _measured(sight: Sight, by: str, params: dict[str, Any]) -> Level:
     if by == "plumb":
         return sight.by_plumb()
     if by == "board":
-        return sight.by_board()
+        return sight.by_board(turn=params["turn"])
     if params["distance"] is None:
-        return sight.by_bar(None)
-    return sight.by_bar((params["lens_height"] - params["bar_height"]) / params["distance"])
+        return sight.by_bar(None, turn=params["turn"])
+    below = (params["lens_height"] - params["bar_height"]) / params["distance"]
+    return sight.by_bar(below, turn=params["turn"])
 
 
 def _proved(sight: Sight, by: str, found: Level, shim_mm: float, span_mm: float) -> dict[str, float]:

@@ -40,6 +40,8 @@ class Sight:
         self._link, self._guide, self._seconds, self._wait_s = link, guide, seconds, wait_s
         self._row = optics(self._settings.camera, self._settings.lens)
         self._board = Board()
+        self._lay: Callable[[float, float], list[float]] = lambda roll, pitch: [0.0]
+        self.mount = {"mirror": self._settings.camera.mirror, "rotate_deg": self._settings.camera.rotate_deg}
         self.has_lens = self._settings.lens.fx_px > 0
         self.pitch_deg = self._settings.lens.pitch_deg if self.has_lens else 0.0
 
@@ -59,27 +61,22 @@ class Sight:
         second = self._lines(lambda line: None if line.across > at + _ELSEWHERE else far)
         return from_plumbs([first, second], self.pitch_deg)
 
-    def by_bar(self, below: float | None) -> Level:
+    def by_bar(self, below: float | None, *, turn: bool = False) -> Level:
         """Roll from a level bar; pitch too, when its dots are known to be so far `below` the lens, per metre."""
-        from msgspec.structs import replace
-
-        from appliance.calibration.level import from_bar, pitch_by_height
+        from appliance.calibration.level import turned_about
 
         self._ask(
             "Lay the bar level, by the spirit level, across the running direction, its two dots in view."
         )
-        pairs = self._pairs(lambda pair: None)
-        if below is None or not self.has_lens:
-            return from_bar(pairs, self._row, self.pitch_deg)
-        pitch = self.pitch_deg
-        for _ in range(5):  # roll and pitch depend on one another a little
-            found = from_bar(pairs, self._row, pitch)
-            pitch = _mean([pitch_by_height(pair, self._row, found.roll_deg, below) for pair in pairs])
-        return replace(found, pitch_deg=pitch)
+        found = self._bar(below)
+        if turn:
+            self._ask("Now turn the bar end for end, and lay it level again.")
+            found = turned_about(found, self._bar(below))
+        return found
 
-    def by_board(self) -> Level:
+    def by_board(self, *, turn: bool = False) -> Level:
         """Roll and pitch from the board, upright and level."""
-        from appliance.calibration.level import from_board
+        from appliance.calibration.level import board_tilt_deg, from_board, turned_about
 
         if not self.has_lens:
             raise CalibrationError(
@@ -88,29 +85,61 @@ class Sight:
         self._ask(
             "Stand the board upright against something plumb, its lower edge level, 0.5 to 1 m from the camera."
         )
-        return from_board(self._sightings(lambda seen: None), self._board, self._row)
+        seen = self._sightings(lambda one: None)
+        found = from_board(seen, self._board, self._row)
+        if turn:
+            self._ask("Now stand the board on its head, level again.")
+            seen = self._sightings(lambda one: None)
+            found = turned_about(found, from_board(seen, self._board, self._row))
+        self._lay = lambda roll, pitch: [board_tilt_deg(one, self._board, self._row, roll) for one in seen]
+        return found
 
     def tilted_by(self, by: str, found: Level, expected_deg: float, words: str) -> float:
-        """What a tilt of `expected_deg` reads, in degrees, with roll and pitch as found."""
+        """How much more a tilt of `expected_deg` reads than the level before, with roll and pitch as found."""
         from appliance.calibration.level import board_tilt_deg, tilt_deg
 
-        roll, pitch = found.roll_deg, found.pitch_deg or 0.0
-        if by == "board":
-            self._ask(f"Now the proof: put {words}; the board stays upright.")
-            seen = self._sightings(
-                lambda one: _moved(board_tilt_deg(one, self._board, self._row, roll), expected_deg)
-            )
-            return _mean([board_tilt_deg(one, self._board, self._row, roll) for one in seen])
-        level = 0.0
+        roll, pitch = found.roll_deg, self.pitch_deg if found.pitch_deg is None else found.pitch_deg
         if by == "plumb":
             self._ask(
                 "Now the proof: take the line away and lay a bar with two dots level, across the picture."
             )
-            level = _mean([tilt_deg(pair, self._row, roll, pitch) for pair in self._pairs(lambda pair: None)])
+            self._keep(self._pairs(lambda pair: None, roll, pitch))
+        level = _mean(self._lay(roll, pitch))
+        if by == "plumb":
             self._guide.say(f"a level bar reads {level:+.2f} deg")
-        self._ask(f"Now put {words}.")
-        pairs = self._pairs(lambda pair: _moved(tilt_deg(pair, self._row, roll, pitch) - level, expected_deg))
+        self._ask(f"Now the proof: put {words}.")
+        if by == "board":
+            seen = self._sightings(
+                lambda one: _moved(board_tilt_deg(one, self._board, self._row, roll) - level, expected_deg),
+                roll,
+            )
+            return _mean([board_tilt_deg(one, self._board, self._row, roll) for one in seen]) - level
+        pairs = self._pairs(
+            lambda pair: _moved(tilt_deg(pair, self._row, roll, pitch) - level, expected_deg), roll, pitch
+        )
         return _mean([tilt_deg(pair, self._row, roll, pitch) for pair in pairs]) - level
+
+    def _bar(self, below: float | None) -> Level:
+        """The bar as it lies now."""
+        from msgspec.structs import replace
+
+        from appliance.calibration.level import from_bar, pitch_by_height
+
+        pairs = self._pairs(lambda pair: None, 0.0, self.pitch_deg)
+        self._keep(pairs)
+        if below is None or not self.has_lens:
+            return from_bar(pairs, self._row, self.pitch_deg)
+        pitch = self.pitch_deg
+        for _ in range(5):  # roll and pitch depend on one another a little
+            found = from_bar(pairs, self._row, pitch)
+            pitch = _mean([pitch_by_height(pair, self._row, found.roll_deg, below) for pair in pairs])
+        return replace(found, pitch_deg=pitch)
+
+    def _keep(self, pairs: list[F64]) -> None:
+        """What a proof is compared with: the bar as it lay last."""
+        from appliance.calibration.level import tilt_deg
+
+        self._lay = lambda roll, pitch: [tilt_deg(pair, self._row, roll, pitch) for pair in pairs]
 
     def _ask(self, words: str) -> None:
         """Says what to do; where somebody can press a key, waits for it."""
@@ -129,7 +158,7 @@ class Sight:
             lambda lines: _told([gravity_roll_deg(line, self.pitch_deg) for line in lines], "the line leans by"),
         )  # fmt: skip
 
-    def _pairs(self, wanted: Callable[[F64], str | None]) -> list[F64]:
+    def _pairs(self, wanted: Callable[[F64], str | None], roll: float, pitch: float) -> list[F64]:
         from appliance.calibration.level import tilt_deg
         from appliance.commands.calibrate.looking import gathered, settled
 
@@ -139,10 +168,10 @@ class Sight:
         settled(self._link, self._guide, self._pair, rests, wanted, self._wait_s)
         return gathered(
             self._link, self._guide, self._pair, self._seconds,
-            lambda pairs: _told([tilt_deg(p, self._row, 0.0, self.pitch_deg) for p in pairs], "the bar in the picture"),
+            lambda pairs: _told([tilt_deg(p, self._row, roll, pitch) for p in pairs], "the bar reads"),
         )  # fmt: skip
 
-    def _sightings(self, wanted: Callable[[Sighting], str | None]) -> list[Sighting]:
+    def _sightings(self, wanted: Callable[[Sighting], str | None], roll: float = 0.0) -> list[Sighting]:
         from appliance.calibration.level import board_tilt_deg
         from appliance.calibration.views import resting
         from appliance.commands.calibrate.looking import Exposure, gathered, settled
@@ -155,7 +184,7 @@ class Sight:
             settled(self._link, self._guide, lit, resting, wanted, self._wait_s)
             return gathered(
                 self._link, self._guide, lit, self._seconds,
-                lambda seen: _told([board_tilt_deg(s, self._board, self._row, 0.0) for s in seen], "the board"),
+                lambda seen: _told([board_tilt_deg(s, self._board, self._row, roll) for s in seen], "the board reads"),
             )  # fmt: skip
 
     def _line(self, luma: U8) -> Plumb:
