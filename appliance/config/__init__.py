@@ -195,9 +195,11 @@ def _explained(message: str, origin: str) -> SettingsError:
     place = where.rstrip("`").lstrip(".")
     unknown = re.search(r"unknown field `(.+?)`", what)
     if not unknown:
-        return SettingsError(
-            f"{origin}: {place}: {what}", fix=f"`hipbar config show` explains {place or 'every setting'}"
+        key = place.partition("[")[0]
+        fix = (
+            f"`hipbar config explain {key}` says what it takes" if key else "start from `hipbar config show`"
         )
+        return SettingsError(f"{origin}: {place}: {what}", fix=fix)
     known = [key for key, *_ in entries(Settings())]
     section = place.split(".")[0]
     names = (
