@@ -22,7 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from appliance.commands.options import aside
-from appliance.errors import HipbarError, ServiceDown, SettingsError
+from appliance.errors import CameraLost, HipbarError, ServiceDown, SettingsError, StripLost
 
 if TYPE_CHECKING:
     from appliance.config import Settings
@@ -41,7 +41,7 @@ _LOOK_S = 0.05
 _PATIENT_S = 3.0
 _NOT_YET = ("starting", "warming up")
 _PR_SET_PDEATHSIG = 1
-_NOT_ITS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM", "INVOCATION_ID")
+_NOT_ITS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "INVOCATION_ID")
 
 
 @contextlib.contextmanager
@@ -140,7 +140,7 @@ class _Own:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env=_environment(settings, self.runtime),
+                env=_environment(settings, self.runtime) | {"JOURNAL_STREAM": _named(log.fileno())},
                 start_new_session=True,  # Ctrl-C is for the tool, which ends the service when it is done
                 preexec_fn=_dying_with_us(),  # noqa: PLW1509  # a tool has no other thread yet
                 **who,
@@ -161,32 +161,52 @@ class _Own:
     def check(self) -> None:
         """Raises why the child has ended, if it has."""
         code = self._child.poll()
-        if code is None:
-            return
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        said = (lines[-1] if lines else f"it ended with code {code}").partition(": ")[2].partition(": ")[2]
-        what, _, fix = (said or lines[-1] if lines else said).partition("; ")
-        kinds = {kind.exit_code: kind for kind in HipbarError.__subclasses__() if kind.exit_code > 2}
-        kind = kinds.get(code, ServiceDown)
-        raise kind(what or f"the service ended with code {code}", fix=fix or "`hipbar serve` says more")
+        if code is not None:
+            kinds = {kind.exit_code: kind for kind in (CameraLost, StripLost, SettingsError)}
+            raise self._why(kinds.get(code, ServiceDown), f"it ended with code {code}")
+
+    def _why(self, kind: type[HipbarError], otherwise: str) -> HipbarError:
+        """The last error that the service has logged, as an error of the tool's."""
+        what, _, fix = (self._errors() or [otherwise])[-1].partition("; ")
+        return kind(what, fix=fix or "`hipbar serve` says more")
+
+    def _errors(self) -> list[str]:
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        return [line.partition(": ")[2] for line in text.splitlines() if line.startswith("<3>")]
 
     def _wait(self) -> None:
-        """Until it measures, or says what it lacks."""
-        from appliance.station.client import Link
-
-        began_s, told = time.monotonic(), False
-        state = _NOT_YET[0]
+        """Until it measures; what it lacks is waited for no longer than it takes to be sure."""
+        began_s, told, state = time.monotonic(), False, _NOT_YET[0]
         while state in _NOT_YET:
             self.check()
             waited_s = time.monotonic() - began_s
-            if waited_s > _PATIENT_S and not told:
-                aside("starting; where its program was not compiled yet, this takes some minutes")
+            if waited_s > _PATIENT_S:
+                if state == _NOT_YET[0] and self._errors():  # no bar, so no service yet that could be asked
+                    raise self._why(StripLost, "")
+                if not told:
+                    aside("starting; where its program was not compiled yet, this takes some minutes")
                 told = True
             if waited_s > (_COMPILED_S if state == _NOT_YET[1] else _LIT_S):
                 raise ServiceDown(f"the service is still {state}", fix="`hipbar serve` says more")
-            with contextlib.suppress(ServiceDown), Link.open(self.runtime) as link:
-                state = link.hello().state
+            state = self._state(began_s)
             time.sleep(_LOOK_S)
+
+    def _state(self, began_s: float) -> str:
+        """What it says of itself; raises what it has been in trouble with for a while."""
+        from appliance.station.client import Link
+
+        try:
+            with Link.open(self.runtime) as link:
+                status = link.status()
+        except ServiceDown:
+            return _NOT_YET[0]
+        kinds = {"no camera": CameraLost, "fault": ServiceDown}
+        if status.state not in kinds:
+            return status.state
+        if time.monotonic() - began_s < _PATIENT_S:
+            return _NOT_YET[0]
+        what, _, fix = (status.troubles or (status.state,))[0].partition("; ")
+        raise kinds[status.state](what, fix=fix or "`hipbar serve` says more")
 
     def _end(self) -> None:
         """A dark bar, whatever has happened."""
@@ -217,6 +237,12 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 def _isolated() -> list[str]:
     """The flag with which this program itself was started: nothing of the caller's Python gets in."""
     return ["-I"] if sys.flags.isolated else []
+
+
+def _named(descriptor: int) -> str:
+    """A file as systemd names the one that leads to its journal: what is logged there bears its priority."""
+    file = os.fstat(descriptor)
+    return f"{file.st_dev}:{file.st_ino}"
 
 
 def _environment(settings: Settings, runtime: Path) -> dict[str, str]:
