@@ -31,8 +31,3 @@ def runtime_dir(environ: Mapping[str, str] = os.environ) -> Path:
 def may_record(settings: Settings, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether recordings are kept: as the settings say, but never where HIPBAR_RECORD in the environment is "no"."""
     return settings.service.record and environ.get("HIPBAR_RECORD") != "no"
-
-
-def keeps_recordings(settings: Settings, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether what is measured is kept: HIPBAR_RECORD=no in the environment, or else the setting `service.record`."""
-    return settings.service.record and environ.get("HIPBAR_RECORD") != "no"
