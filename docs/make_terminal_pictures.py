@@ -184,8 +184,6 @@ def _colour(codes: list[int]) -> str:
 
 def picture(command: str, lines: list[list[tuple[str, Style]]]) -> str:
     """The SVG of a terminal's screen under a title bar that names the command."""
-    while lines and not any(character.strip() or style.paper != _PAPER for character, style in lines[-1]):
-        lines = lines[:-1]
     width, height = COLUMNS * _CELL + 2 * _PAD, len(lines) * _LINE + _TOP + _PAD
     parts = [
         f'<rect width="{width:g}" height="{height:g}" rx="8" fill="{_PAPER}"/>',
@@ -317,7 +315,10 @@ def take(terminal: Terminal, clinic: Clinic, shot: Shot) -> str:
     """Does what the shot says; its picture."""
     terminal.start(shot.command, shot.rows)
     shot.walk(terminal, clinic)
-    made = picture(shot.command, terminal.cells()[:-1] if shot.walk is not _watch else terminal.cells())
+    lines = terminal.cells()
+    while "".join(character for character, _ in lines[-1]).strip() in ("", "$"):  # nothing, or the next prompt
+        lines.pop()
+    made = picture(shot.command, lines)
     if shot.walk is _watch:
         _leave(terminal, clinic)
     return made
