@@ -216,7 +216,7 @@ def _height_words(a: Aim) -> str:
     move = "raise" if a.elevation_deg > 0 else "lower"
     by = "" if math.isnan(a.height_m) else f" by {abs(a.height_m) * 100:.0f} cm"
     return (
-        f"{move} the camera{by}, to the height of the pelvis: at {abs(a.elevation_deg):.0f} deg the runner's axial"
+        f"{move} the camera{by}, to the height of the pelvis: at {abs(a.elevation_deg):.1f} deg the runner's axial"
         f" rotation leaks in as {a.elevation_cost_deg:.1f} deg"
     )
 

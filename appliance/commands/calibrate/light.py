@@ -280,6 +280,8 @@ def _outcome(
     hidden = sorted({hz for _, found in flickers for hz in found.hidden})
     mind = [f"lamps of {hz:g} Hz can't be told from still light at this frame rate" for hz in hidden]
     figures = {
+        "exposure_us": light.exposure_us,
+        "gain": light.gain,
         "brightest_dot": round(max(dots.peaks), 1),
         "faintest_rise": round(min(dots.rises), 1),
         "clutter_rise": round(dots.clutter_rise, 1),
