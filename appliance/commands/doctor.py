@@ -74,8 +74,7 @@ def command(
         sees, why = _asking(yes, no_walk)
         examination = _examination(config, stack, sees, why, seconds)
         checks = list(_made(examination, as_json))
-        if as_json:
-            click.echo(as_object(checks))
+        click.echo(as_object(checks) if as_json else summary(checks))
         if report is not None:
             _write(report, examination, checks)
     bad = [check.name for check in checks if check.verdict is Verdict.FAIL]
@@ -159,6 +158,15 @@ def lines(check: Check) -> Iterator[str]:
     yield from (indent + line for line in rest)
     yield from (
         indent + line for line in textwrap.wrap(f"-> {check.fix}" if check.fix else "", wide - _INDENT)
+    )
+
+
+def summary(checks: list[Check]) -> str:
+    """How many there are of each verdict."""
+    from appliance.station.checkup import counted
+
+    return f"{len(checks)} checks: " + ", ".join(
+        f"{many} {word}" for word, many in counted(checks).items() if many
     )
 
 

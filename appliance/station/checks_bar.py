@@ -96,9 +96,8 @@ def strip(name: str, walk: Walk, settings: Settings) -> Check:
     broken = "`hipbar calibrate strip` sets length and order, `hipbar calibrate sides` proves left is left"
     if walk.faults == 0 and walk.right_way is None and kind not in _SHOWN:
         figure = f"{figure}: {walk.why or 'nobody looked'}"
-        return Check(
-            name, Verdict.UNKNOWN, figure, "`hipbar doctor` at a terminal, in sight of the bar", _facts(walk)
-        )
+        fix = "`hipbar doctor` at a terminal, in sight of the bar, while nobody runs"
+        return Check(name, Verdict.UNKNOWN, figure, fix, _facts(walk))
     return judged(
         name,
         f"{figure}, {walk.faults} write faults"

@@ -162,7 +162,9 @@ class Examination:
         error = self._refusal
         if error is None or isinstance(error, SettingsError) or isinstance(self.file, Unknown):
             return Unknown(_NO_SETTINGS)
-        return unknown_of(error, mend=True) if isinstance(error, kind) else Unknown(f"no station: {error}")
+        if isinstance(error, kind):
+            return unknown_of(error, mend=True)
+        return Unknown(f"no station: {error}", error.fix)
 
     @cached_property
     def about(self) -> Fact[dict[str, Any]]:

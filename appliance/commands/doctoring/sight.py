@@ -81,22 +81,22 @@ def picture(link: Link, hello: Hello) -> Fact[Backdrop]:
 def walk(
     link: Link, settings: Settings, hello: Hello, sees: Callable[[], bool] | None, why: str
 ) -> Fact[Walk]:
-    """Moves one light from the runner's left to the right, and asks `sees` about it; None = nobody is asked, `why`."""
+    """Moves one light from the runner's left to the right and asks `sees` about it; None = nobody sees it, `why`."""
     leds, before = hello.leds, link.status()
     if leds is None:
         return Unknown("the station lends its bar only while it sees", "`hipbar leds --test` tries it alone")
-    if before.state in _RUNS:
-        return Walk(leds, 0, None, 0, "somebody runs, so the bar was let be")
+    if sees is None or before.state in _RUNS:
+        return Walk(leds, 0, None, 0, why or "somebody runs, so the bar was let be")
     try:
         steps = min(_STEPS, leds)
         for k in range(steps):
             link.bar(_light(leds, k, steps, settings.strip.brightness), 2 * _STEP_S)
             time.sleep(_STEP_S)
-        right_way = sees() if sees else None
+        right_way = sees()
     finally:
         with contextlib.suppress(HipbarError):
             link.bar(None, 0.0)
-    return Walk(leds, steps, right_way, max(0, link.status().strip_faults - before.strip_faults), why)
+    return Walk(leds, steps, right_way, max(0, link.status().strip_faults - before.strip_faults))
 
 
 def _light(
