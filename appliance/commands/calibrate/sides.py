@@ -92,7 +92,23 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
         "bar_changed": turned != settings.strip.reversed,
     }
     values = {"camera.mirror": mirror, "strip.reversed": turned}
-    return Outcome(values=values, figures=figures, words=words, proves_sides=True)
+    return Outcome(
+        values=values,
+        figures=figures,
+        words=words,
+        problems=_problems(settings, mirror != was),
+        proves_sides=True,
+    )
+
+
+def _problems(settings: Settings, exchanged: bool) -> tuple[str, ...]:
+    """What was measured through a picture that was the other way round."""
+    angles = settings.lens.roll_deg, settings.lens.yaw_deg, settings.motion.zero_deg
+    if not exchanged or not any(angles):
+        return ()
+    return (
+        "roll, yaw and zero were measured the other way round: `hipbar calibrate level` and `zero` again",
+    )
 
 
 def _feet(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[tuple[Lift, ...], bool]:
