@@ -94,11 +94,13 @@ def test_sides_do_not_fit_once_the_camera_s_mount_has_changed() -> None:
     assert row("sides", made, parse("[camera]\nrotate_deg = 180\n")).verdict == "does not fit"
 
 
-def test_angles_do_not_fit_once_left_and_right_were_exchanged() -> None:
-    sides = {"camera.mirror": True, "strip.reversed": False}
-    made = grown(ZERO, ("sides", sides, {"mirror_changed": True}, 0.1))
-    assert row("zero", made).why == "left and right were exchanged after it"
-    assert row("zero", grown(ZERO, ("sides", sides, {"mirror_changed": False}, 0.1))).verdict == "good"
+def test_angles_of_another_mount_do_not_fit() -> None:
+    made = grown(("zero", {"motion.zero_deg": 1.0}, {"zero_deg": 1.0, "mirror": False, "rotate_deg": 0}, 0.1))
+    assert row("zero", made).verdict == "good"
+    assert row("zero", made, parse("[camera]\nmirror = true\n")).why == "camera.mirror is not as it was"
+    assert (
+        row("zero", made, parse("[camera]\nrotate_deg = 180\n")).why == "camera.rotate_deg is not as it was"
+    )
 
 
 def test_a_step_that_was_undone_is_no_longer_there() -> None:

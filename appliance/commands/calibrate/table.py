@@ -39,8 +39,8 @@ _RESTS_ON = {
 }
 """What a step's figure rests on: with one of these made anew it has to be made again."""
 
-_SIDED = ("aim", "level", "zero")
-"""Angles whose sign is another one in a picture that is mirrored."""
+_MOUNT = ("mirror", "rotate_deg")
+"""Kept among a step's figures where its angles would have other signs, or mean something else, with another mount."""
 
 _FIGURES = {
     "aim": (("elevation_deg", "height off by {:+.1f} deg"), ("distance_m", "{:.2f} m away")),
@@ -148,10 +148,9 @@ def _unfit(step: str, revision: Revision, calibration: Calibration, settings: Se
         newer = calibration.last(other)
         if newer is not None and newer.number > revision.number:
             return f"{other} was measured after it"
-    sides = calibration.last("sides")
-    exchanged = sides is not None and sides.number > revision.number and sides.figures.get("mirror_changed")
-    if step in _SIDED and exchanged:
-        return "left and right were exchanged after it"
+    for key in _MOUNT:
+        if revision.figures.get(key, getattr(settings.camera, key)) != getattr(settings.camera, key):
+            return f"camera.{key} is not as it was"
     return None
 
 

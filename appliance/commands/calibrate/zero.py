@@ -76,11 +76,13 @@ def _measured(link: Link, guide: Guide, seconds: float) -> Outcome:
     from appliance.commands.calibrate.guide import Outcome
     from appliance.commands.calibrate.rows import gathered
 
-    old_deg = float(link.settings()["settings"]["motion"]["zero_deg"])
+    settings = link.settings()["settings"]
+    old_deg = float(settings["motion"]["zero_deg"])
     rows = gathered(link, seconds + _SETTLE_S, lambda so_far: _show(guide, so_far, seconds))
     rows = rows[rows["t_s"] >= rows["t_s"][0] + _SETTLE_S]
     found = standing_zero(rows["t_s"], rows["obliquity_deg"], rows["posture"], rows["xy_px"], old_deg)
-    figures = msgspec.to_builtins(found)
+    mount = {key: settings["camera"][key] for key in ("mirror", "rotate_deg")}
+    figures = {**msgspec.to_builtins(found), **mount}
     problems = tuple(figures.pop("problems"))
     values = {"motion.zero_deg": round(found.zero_deg, 3)}
     return Outcome(values=values, figures=figures, words=_words(found), problems=problems)
