@@ -168,3 +168,19 @@ def test_a_damaged_file_is_told_and_nothing_is_shown_as_calibrated(station: Path
     (station.parent / "calibration.json").write_text("{")
     with pytest.raises(CalibrationError, match="damaged"):
         said("--config", str(station))
+
+
+def test_an_option_before_the_step_s_name_is_refused_and_not_lost() -> None:
+    done = CliRunner().invoke(cli.hipbar, ["calibrate", "--json", "zero"])
+    assert done.exit_code == 2
+    assert "after the name of the step" in done.output
+
+
+def test_every_step_has_its_command() -> None:
+    import click
+
+    from appliance.commands.calibrate import STEPS as NAMES
+    from appliance.commands.calibrate import command
+
+    assert set(NAMES) == set(STEPS)
+    assert set(NAMES) <= set(command.list_commands(click.Context(command)))

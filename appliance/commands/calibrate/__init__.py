@@ -61,6 +61,8 @@ def command(ctx: click.Context, config: Path | None, as_json: bool) -> None:
       hipbar calibrate undo
     """
     if ctx.invoked_subcommand is not None:
+        if config is not None or as_json:
+            raise click.UsageError("write options after the name of the step", ctx)
         return
     from appliance.commands.calibrate.table import print_table
 

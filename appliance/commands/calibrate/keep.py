@@ -80,11 +80,12 @@ def walk(name: str, ways: Ways, step: Step, **params: Any) -> int:
         with reaching(ways) as link:
             told = walked(name, ways, guide, link, step, **params)
     except CalibrationError as error:
-        guide.clear()
         if ways.as_json:
             told = {"step": name, "ok": False, "kept": False, "error": str(error), "fix": error.fix}
             click.echo(msgspec.json.encode(told))
         raise
+    finally:
+        guide.clear()
     if ways.as_json:
         click.echo(msgspec.json.encode(told))
     return 0

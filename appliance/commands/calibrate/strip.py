@@ -133,6 +133,8 @@ def _length(guide: Guide, bar: Bar, settings: Settings, said: dict[str, Any]) ->
         return {"strip.leds": strip.leds}
     if said_now == "s":
         return {"strip.leds": _shorter(guide, bar, strip, top)}
+    if strip.leds >= _MOST_LEDS:
+        raise CalibrationError(f"a bar has at most {_MOST_LEDS} LEDs", fix="leave the rest of the strip dark")
     more = guide.number("How many stay dark?", 1, _MOST_LEDS - strip.leds, meanwhile=bar.keep)
     return {"strip.leds": strip.leds + round(more)}
 
