@@ -117,8 +117,10 @@ class _Own:
 
     def __init__(self, config: Path) -> None:
         from appliance.config import load
+        from appliance.station.steward import read_whole
 
         settings = load(config)  # what can't be used is told here: the service would wait for it to be mended
+        read_whole(config.read_text(encoding="utf-8"), config)
         aside(DIRECTLY)
         who = _as_whom(settings)
         self.runtime = Path(tempfile.mkdtemp(prefix="hipbar-"))

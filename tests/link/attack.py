@@ -384,7 +384,7 @@ HEAD = "            bar gap p99  longest  light age p50     p99   most   cpu  me
 def line(row: Row) -> str:
     """One row of the table."""
     return (
-        f"{row.attack[:40]:<10} {row.gap_p99_ms:9.1f} ms {row.gap_max_ms:5.1f} ms {row.age_p50_ms:11.2f} ms"
+        f"{row.attack[:11]:<11} {row.gap_p99_ms:9.1f} ms {row.gap_max_ms:5.1f} ms {row.age_p50_ms:11.2f} ms"
         f" {row.age_p99_ms:6.2f} {row.age_max_ms:6.1f} {row.cpu:5.0%} {row.memory_mb:5.0f} MB {row.descriptors:6}"
     )
 
