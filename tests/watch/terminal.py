@@ -130,6 +130,13 @@ class Terminal:
         errors = self.process.stderr.read().decode() if code is not None and self.process.stderr else ""
         raise AssertionError(f"never so (exit code {code}, {errors}):\n{self.text()}")
 
+    def left(self) -> bytes:
+        """Everything that was written, once the program has ended."""
+        until_s = time.monotonic() + 2.0
+        while time.monotonic() < until_s and b"\x1b[?1004l" not in self.raw:
+            time.sleep(0.02)
+        return bytes(self.raw)
+
     def ended(self, within_s: float = LONG_S) -> int:
         """Its exit code, once it has ended."""
         return self.process.wait(within_s)

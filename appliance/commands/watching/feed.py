@@ -147,7 +147,8 @@ class Feed:
 
     def _work(self, link: Link) -> None:
         """What was asked for since the last message; a look from time to time."""
-        if time.monotonic() - self._looked_s > _LOOK_EACH_S:
+        each_s = _LOOK_EACH_S if self.facts.width_px else _AGAIN_S  # a camera that comes is soon known
+        if time.monotonic() - self._looked_s > each_s:
             self._look(link)
         with contextlib.suppress(queue.Empty):
             while not self._ended.is_set():

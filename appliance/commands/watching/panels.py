@@ -156,9 +156,14 @@ def quality(canvas: Canvas, x: int, y: int, told: Told | None, ink: Ink) -> None
 def footer(canvas: Canvas, view: View) -> None:
     """The last two rows: what was just said, or what is wrong; the keys."""
     canvas.write(0, canvas.height - 1, KEYS[: canvas.width])
-    canvas.write(
-        0, canvas.height - 2, _newest(view)[: canvas.width], BOLD if view.note or view.away_s else PLAIN
-    )
+    look = BOLD if view.note or view.away_s else PLAIN
+    canvas.write(0, canvas.height - 2, _elided(_newest(view), canvas.width), look)
+
+
+def _elided(text: str, width: int) -> str:
+    """A line that is too long, without its middle: what is said is at its beginning, which file at its end."""
+    half = width // 2 - 2
+    return text if len(text) <= width else f"{text[:half]}...{text[-half:]}"
 
 
 def _newest(view: View) -> str:

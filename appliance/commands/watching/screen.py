@@ -129,7 +129,8 @@ class Watch(App[None]):
         self._something = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._note, self._note_s = "", -1e9
-        self._helping = False
+        self._sheet = Sheet()
+        self._helping = self._leaving = False
         self._still: Still | None = None
         self._still_view: View | None = None
         self._drawn_from = 0
@@ -139,7 +140,7 @@ class Watch(App[None]):
 
     def compose(self) -> ComposeResult:
         """The one widget."""
-        yield Sheet()
+        yield self._sheet
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """None: its keys are all there is."""
@@ -149,18 +150,24 @@ class Watch(App[None]):
         """Begins to listen and to draw."""
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            self._loop.add_signal_handler(number, self._left, number)
+            self._loop.add_signal_handler(number, self._leave, 128 + number)
         self._wish()
         self._feed.start(lambda: self.in_turn(self._something.set))
         self.run_worker(self._lasting(), exclusive=True)
 
     def gone(self) -> None:
         """There is no terminal any more."""
-        self.exit(return_code=128 + signal.SIGHUP)
+        self._leave(128 + signal.SIGHUP)
 
-    def _left(self, number: signal.Signals) -> None:
-        """Somebody ends us, or the terminal is gone: the way out is the usual one."""
-        self.exit(return_code=128 + number)
+    def _leave(self, code: int = 0) -> None:
+        """The one way out, whoever asks first."""
+        if not self._leaving:
+            self._leaving = True
+            self.exit(return_code=code)
+
+    async def action_quit(self) -> None:
+        """Ctrl-C."""
+        self._leave()
 
     def on_resize(self) -> None:
         """Another size: everything anew."""
@@ -205,7 +212,7 @@ class Watch(App[None]):
         """One key."""
         key = event.character or event.key
         if key == "q":
-            self.exit()
+            self._leave()
         elif key == "?":
             self._helping = not self._helping
             self._something.set()
@@ -243,13 +250,15 @@ class Watch(App[None]):
             if self._pace.busy:
                 continue
             await asyncio.sleep(max(self._pace.due_s() - time.monotonic(), 0.0))
+            if self._leaving:
+                return
             self._draw()
-        self.exit()
+        self._leave()
 
     def _draw(self) -> None:
         self._began_s = time.monotonic()
         view = self.view()
-        sheet, driver = self.query_one(Sheet), self._driver
+        sheet, driver = self._sheet, self._driver
         before, sheet.canvas = sheet.canvas, self._page.draw(view, *self.size, self._pace.detail)
         self._frame_age_s = view.age_s or 0.0
         if not isinstance(driver, Terminal) or not paint.same(before, sheet.canvas):

@@ -141,6 +141,6 @@ def _words(cv2: Any, view: View, width: int) -> U8:
 
 def _unwritten(path: Path, error: OSError) -> HipbarError:
     return OutputError(
-        f"{path}: can't be written: {error.strerror or error}",
+        f"can't write {path.name}: {error.strerror or error}: {path.parent}",
         fix="start `hipbar watch` in a folder of your own",
     )
