@@ -26,7 +26,9 @@ _TILTED_VIEWS = 2
 _CELL_CORNERS = 4
 _LEAST_SPAN = 0.2
 _BLURRED_PX = 2.0
-_RESTING_PX = 0.5
+_RESTING_PX = 1.5
+"""From one picture to the next, a tenth of a second later: a hand that holds a board is never still, and at this speed
+an exposure of 8 ms smears by a tenth of a pixel."""
 
 CELLS = tuple(
     f"{row} {column}" for row in ("upper", "middle", "lower") for column in ("left", "middle", "right")

@@ -162,6 +162,6 @@ def views(
         new = view(seen, board, camera, Lens()) if seen else None
         if new and not useless(new, taken):
             taken.append(new)
-        if (len(taken) >= n and not (n >= LEAST_VIEWS and lacking(taken))) or k > 400:
+        if (len(taken) >= n and not (n >= LEAST_VIEWS and lacking(taken))) or k > 200:
             return taken
     return taken

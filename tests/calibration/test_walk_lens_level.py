@@ -178,7 +178,6 @@ REFUSED: dict[str, tuple[list[tuple[str, dict[str, Any]]], str]] = {
         [("Lay the bar", {"beam": {}}), ("Now the proof: put", {"beam": {"tilt_deg": -1.91}})],
         "left and right are exchanged",
     ),
-    "nothing there": ([("Lay the bar", {})], "0 bright dots in the picture"),
     "too many dots": ([("Lay the bar", {"beam": {}, "act": "stand"})], "bright dots in the picture"),
     "not tilted at all": (
         [("Lay the bar", {"beam": {}}), ("Now the proof: put", {"beam": {}})],
@@ -214,6 +213,16 @@ def test_a_bar_whose_dots_are_askew_is_turned_about_and_its_own_error_is_gone(pl
 def test_a_line_that_swings_is_waited_for_and_refused(place: Place) -> None:
     place.act(act="away", beam=None, board=None, plumb={"right_m": -0.35, "swing_deg": 3.0})
     place.said("level", "--yes", "--seconds", "1", "--wait", "2", code=9)
+
+
+def test_a_board_seen_in_a_mirror_says_that_sides_come_first(place: Place) -> None:
+    place.act(act="away", board={}, beam=None, plumb=None, mirror=True)
+    said = place.said(
+        "level", "--by", "board", "--no-proof", "--yes", "--seconds", "1", "--wait", "10", code=9
+    )
+    place.act(mirror=False)
+    assert "seen in a mirror" in said
+    assert "hipbar calibrate sides" in said
 
 
 def test_without_a_board_the_lens_step_says_so_and_puts_the_exposure_back(place: Place) -> None:

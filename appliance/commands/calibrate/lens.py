@@ -70,13 +70,19 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     )
     guide.say("What is left and right, upper and lower, is told of the picture as the camera sees it.")
     guide.ready("Ready?")
-    found = _Lens(link, guide, settings).taken(float(params["wait"]))
+    session = _Lens(link, guide, settings)
+    found = session.taken(float(params["wait"]))
     values = {f"lens.{name}": round(found.values[name], _DIGITS.get(name, 6)) for name in NAMES}
     figures = msgspec.to_builtins(found)
     figures.pop("values")
     problems = list(figures.pop("problems"))
     if settings.lens.roll_deg or settings.lens.pitch_deg:
         problems.append("roll and pitch were measured through another lens: `hipbar calibrate level` again")
+    if session.mirrored != settings.camera.mirror:
+        shown = "shown" if session.mirrored else "not shown"
+        problems.append(
+            f"the board is {shown} in a mirror, camera.mirror says otherwise: `hipbar calibrate sides`"
+        )
     return Outcome(
         values=values,
         figures=figures,
@@ -97,6 +103,11 @@ class _Lens:
         self._views: list[View] = []
         self._fit: Intrinsics | None = None
         self._last: Sighting | None = None
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the sensor's picture shows the board in a mirror."""
+        return bool(self._views) and self._views[-1].mirrored
 
     def taken(self, wait_s: float) -> Intrinsics:
         """The lens, when the views determine it; else the reason why not."""
