@@ -13,11 +13,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from appliance import config
+from tests.calibrated import proof
 from tests.station import bench, serving, watch
 from tests.station.kills import MANY, kill_often
 from tests.station.package import deb
 from tests.station.report import Table
-from tests.station.serving import LONG, SETTINGS, UNIT, Installed, Station, installed, station
+from tests.station.serving import CALIBRATION, LONG, SETTINGS, UNIT, Installed, Station, installed, station
 
 pytestmark = pytest.mark.station
 
@@ -231,6 +233,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_light(base: Installed, table
         one.box.run(
             f"systemctl stop {UNIT}; mount -t tmpfs -o size=64m,mode=0750,uid=hipbar,gid=hipbar tmpfs /var/lib/hipbar"
         )
+        one.box.write(CALIBRATION, proof(config.parse(SETTINGS)))
         one.box.run(f"systemctl start {UNIT}")
         one.until(lambda: recording(one))
         began_s = time.monotonic()
