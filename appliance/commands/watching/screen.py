@@ -216,7 +216,7 @@ class Watch(App[None]):
         elif key == "?":
             self._helping = not self._helping
             self._something.set()
-        elif key == "escape" and self._helping:
+        elif event.key == "escape" and self._helping:
             self._helping = False
             self._something.set()
         elif key == "f":
