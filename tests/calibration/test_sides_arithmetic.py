@@ -11,6 +11,7 @@ from appliance.calibration.sides import Lift, Look, Stand, gone, lifted, look, m
 from appliance.calibration.spots import Spot
 from appliance.config import Camera
 from appliance.records import F64, Side
+from tests.calibration.turned_cameras import station, verdict
 
 SIZE = (480, 640)
 PAIR = np.array([(-30.0, -120.0), (30.0, -120.0)])
@@ -150,3 +151,17 @@ def test_two_lifts_say_whether_the_picture_is_mirrored_and_the_same_heel_twice_s
     assert mirrored(lift(-45.0), lift(45.0)) is False
     assert mirrored(lift(45.0), lift(-45.0)) is True
     assert mirrored(lift(45.0), lift(46.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("runner", "turn", "mirror", "room"),
+    [
+        ("rbds001", 0, False, "somebody beside"),
+        ("rbds002", 90, True, "reflections"),
+        ("ric", 180, True, "camera high"),
+    ],
+)
+def test_rendered_feet_are_told_apart_on_turned_and_mirrored_cameras(
+    runner: str, turn: int, mirror: bool, room: str
+) -> None:
+    assert verdict(*station(runner, turn, mirror, room)) is mirror
