@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from appliance.config import Settings
 from appliance.records import F64, U8, Posture
-from appliance.station.checkup import Check, Fact, Rule, Unknown, Verdict, judged
+from appliance.station.checkup import Check, Fact, Rule, Unknown, Verdict, judged, times
 
 RATE_PASS, RATE_WARN = 0.97, 0.85
 """Shares of the wanted frame rate; below the second, feedback is late and steps are missed."""
@@ -128,7 +128,7 @@ def camera(name: str, about: Mapping[str, Any], settings: Settings) -> Check:
             'set camera.source to "picamera" or "v4l2" to see a runner of yours',
             "no real camera",
         ),
-        Rule(restarts > 0, Verdict.WARN, _CABLE, f"fell silent, started anew {restarts} times"),
+        Rule(restarts > 0, Verdict.WARN, _CABLE, f"fell silent, started anew {times(restarts)}"),
         restarts=restarts,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from appliance.station.checkup import Check, Rule, Verdict, judged
+from appliance.station.checkup import Check, Rule, Verdict, judged, times
 from appliance.station.status import Condition
 from appliance.station.status import Verdict as Health
 
@@ -104,7 +104,12 @@ def service(name: str, health: Health, unit: Unit | None, private: bool) -> Chec
             Verdict.WARN,
             "`sudo systemctl enable hipbar`: else it does not start with the power",
         ),
-        Rule(running and bool(unit.restarts), Verdict.WARN, _JOURNAL, f"started anew {unit.restarts} times"),
+        Rule(
+            running and bool(unit.restarts),
+            Verdict.WARN,
+            _JOURNAL,
+            f"started anew {times(unit.restarts or 0)}",
+        ),
         active=unit.active,
         enabled=unit.enabled,
         restarts=unit.restarts,
@@ -211,10 +216,8 @@ def supply(name: str, facts: Supply) -> Check:
 def faults(name: str, facts: Faults) -> Check:
     """What the station complains of, and whether it died lately."""
     trouble, _, fix = (facts.troubles[0] if facts.troubles else "").partition("; ")
-    reports = (
-        "no crash reports"
-        if not facts.crashes
-        else f"{facts.crashes} crash reports, the newest: {facts.newest}"
+    reports = {0: "no crash reports", 1: f"1 crash report: {facts.newest}"}.get(
+        facts.crashes, f"{facts.crashes} crash reports, the newest: {facts.newest}"
     )
     return judged(
         name,

@@ -97,3 +97,8 @@ def counted(checks: Iterable[Check]) -> dict[str, int]:
     """How many there are of each verdict."""
     verdicts = [check.verdict for check in checks]
     return {verdict.value: verdicts.count(verdict) for verdict in reversed(GRAVITY)}
+
+
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count} times"

@@ -6,6 +6,7 @@ could be found out without it. A check that breaks is one that can't tell; nothi
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _NO_SETTINGS = "no settings that can be used"
+_AS_ROOT = "`sudo hipbar doctor`"
 
 
 def tried(get: Callable[[], T | Unknown], *, mend: bool = False) -> T | Unknown:
@@ -41,6 +43,8 @@ def tried(get: Callable[[], T | Unknown], *, mend: bool = False) -> T | Unknown:
         return get()
     except HipbarError as error:
         return unknown_of(error, mend=mend)
+    except PermissionError as error:
+        return Unknown(f"{error.filename}: this user may not look", _AS_ROOT)
     except Exception as error:  # a defect of ours in one check must not cost the others
         return Unknown(
             f"this check itself fails: {error!r}", "send it with `hipbar doctor --report FILE.tar.gz`"
@@ -98,6 +102,8 @@ class Examination:
     @cached_property
     def calibration(self) -> Fact[Calibration]:
         """The station's own file of what it has measured of itself."""
+        if self.state.exists() and not os.access(self.state, os.R_OK | os.X_OK):
+            return Unknown(f"{self.state}: this user may not look", _AS_ROOT)
         return tried(lambda: read_calibration(self.state), mend=True)
 
     @cached_property
@@ -105,7 +111,10 @@ class Examination:
         """Those in force, or those that would be."""
         link, file, known = self._link, self.file, self.calibration
         if link is not None:
-            return tried(lambda: msgspec.convert(link.settings()["settings"], Settings))
+            there = tried(lambda: msgspec.convert(link.settings()["settings"], Settings))
+            return (
+                Unknown(_NO_SETTINGS) if isinstance(there, Unknown) and isinstance(file, Unknown) else there
+            )
         if isinstance(file, Unknown):
             return Unknown(_NO_SETTINGS)
         return file if isinstance(known, Unknown) else tried(lambda: load(self.config, known.over(file)))
@@ -155,7 +164,10 @@ class Examination:
         link = self._link
         if link is None:
             return self._without(CameraLost)
-        return tried(lambda: sight.awake(link), mend=True)
+        there = tried(lambda: sight.awake(link), mend=True)
+        return (
+            Unknown(_NO_SETTINGS) if isinstance(there, Unknown) and isinstance(self.file, Unknown) else there
+        )
 
     def _without(self, kind: type[HipbarError]) -> Unknown:
         """No link: the reason; it is to be mended where it is about this part."""
@@ -270,7 +282,7 @@ class Examination:
         left_out = sorted({"camera.source", "strip.kind"} - keys)
         return judged(
             "settings",
-            f"{self.config}: {len(keys)} of them set{above}",
+            f"{self.config}: {len(keys)} set{above}",
             Rule(bool(left_out), Verdict.FAIL, "name it in that file", f"{', '.join(left_out)} not set"),
             Rule(
                 bool(tried_now),

@@ -121,6 +121,8 @@ def cache(folder: Path) -> Fact[Cache]:
         files = sum(1 for _ in folder.rglob("*.nbi"))
     except OSError as error:
         return Unknown(f"{folder}: {error.strerror}", "`hipbar warm` makes it")
+    if files and os.geteuid() not in (0, owner.st_uid):
+        return Unknown(f"{files} files in {folder}; only its owner can try them", "`sudo hipbar doctor`")
     loaded_s = _loaded_s(folder, owner) if files else None
     return Cache(str(folder), files, loaded_s, may(folder, USER))
 
@@ -143,7 +145,7 @@ def _loaded_s(folder: Path, owner: os.stat_result) -> float | None:
             [sys.executable, "-c", _LOADING],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
             cwd="/",
             env=env,
             text=True,
@@ -171,7 +173,7 @@ def _listened(child: subprocess.Popen[str]) -> float | None:
         data = os.read(child.stdout.fileno(), 65536)
         lines = (rest + data).split(b"\n")
         rest = lines.pop()
-        if not data or any(b"saved to" in line for line in lines):
+        if not data or any(b"saved to" in line or b"unusable" in line for line in lines):
             break
         for line in lines:
             if line.startswith(b"loaded in "):
@@ -272,7 +274,7 @@ def supply(board: Board) -> Supply:
 def faults(state: Path, status: Status | None) -> Fact[Faults]:
     """Troubles and crash reports."""
     folder = state / crash.FOLDER
-    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+    if not os.access(state, os.X_OK) or (folder.exists() and not os.access(folder, os.R_OK | os.X_OK)):
         return Unknown("this user may not look at the crash reports", "`sudo hipbar doctor`")
     reports = crash.crashes(folder)
     newest = None
