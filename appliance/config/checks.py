@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -20,7 +21,14 @@ _SPI_PINS = {
 
 def entries(settings: Settings) -> Iterator[tuple[str, Any, Any, str]]:
     """Every setting as (dotted key, value, default, description), in the order of the file."""
-    default = Settings()
+    for section, name, default, text in _known():
+        yield f"{section}.{name}", getattr(getattr(settings, section), name), default, text
+
+
+@functools.cache
+def _known() -> tuple[tuple[str, str, Any, str], ...]:
+    """Section, name, default and description of every setting; found once, because a running station asks often."""
+    default, known = Settings(), []
     for section in msgspec.structs.fields(Settings):
         for field in msgspec.structs.fields(section.type):
             info = msgspec.inspect.type_info(field.type)
@@ -29,13 +37,9 @@ def entries(settings: Settings) -> Iterator[tuple[str, Any, Any, str]]:
                 if isinstance(info, msgspec.inspect.Metadata)
                 else ""
             )
-            now = getattr(getattr(settings, section.name), field.name)
-            yield (
-                f"{section.name}.{field.name}",
-                now,
-                getattr(getattr(default, section.name), field.name),
-                text,
-            )
+            value = getattr(getattr(default, section.name), field.name)
+            known.append((section.name, field.name, value, text))
+    return tuple(known)
 
 
 def check(s: Settings, origin: str) -> None:
