@@ -85,7 +85,7 @@ def test_a_station_that_runs_is_examined_over_its_link_and_runs_on(standing: Sta
     path = tmp_path / "report.zip"
     told = doctor(standing, "--json", "--yes", "--seconds", "1", "--report", str(path))
     assert list(told.checks) == NAMES
-    for name in ("settings", "exposure", "dots", "background", "wires", "light bar", "disk", "delay"):
+    for name in ("settings", "exposure", "dots", "background", "wires", "light bar", "disk"):
         assert told.checks[name]["verdict"] == "pass", (told.checks[name], standing.status())
     assert told.checks["camera"]["verdict"] == "warn"  # it is a virtual one, and says so
     assert told.checks["dots"]["measured"]["pair"] == 1.0

@@ -142,7 +142,7 @@ def _loaded_s(folder: Path, owner: os.stat_result) -> float | None:
     who = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()} if other else {}
     try:
         child = subprocess.Popen(
-            [sys.executable, "-c", _LOADING],
+            ["nice", "-n", "19", sys.executable, "-c", _LOADING],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
