@@ -30,8 +30,10 @@ _RESTING_PX = 1.5
 """From one picture to the next, a tenth of a second later: a hand that holds a board is never still, and at this speed
 an exposure of 8 ms smears by a tenth of a pixel."""
 
-CELLS = tuple(
-    f"{row} {column}" for row in ("upper", "middle", "lower") for column in ("left", "middle", "right")
+CELLS = (
+    *("upper left", "upper middle", "upper right"),
+    *("middle left", "middle", "middle right"),
+    *("lower left", "lower middle", "lower right"),
 )
 TILTS = ("upper edge away", "lower edge away", "right edge away", "left edge away")
 

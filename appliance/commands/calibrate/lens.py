@@ -7,6 +7,7 @@ Refuses views that do not determine the lens, with what to show next or why the 
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,9 @@ class _Lens:
                 self._fit = None
         where = f"{len(new.ids)} corners, tilted by {new.tilt_deg:.0f} deg"
         self._guide.say(f"view {len(self._views)}: {where}{error}")
+        if sys.stderr.isatty():
+            sys.stderr.write("\a")  # who holds the board looks at the camera, not at the screen
+            sys.stderr.flush()
         if not self._fit or self._fit.problems:
             self._guide.say(f"  {self._hint()}")
 
