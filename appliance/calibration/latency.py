@@ -48,11 +48,15 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Shutter(msgspec.Struct, frozen=True):
-    """How the frames were exposed: for so long, and the LED's row so much after the first one."""
+    """How the frames were exposed: for so long, and the LED's row so much after the first one.
+
+    clipped : the LED burns out, so that a frame that saw it for a part of its exposure can't be told from a whole one.
+    """
 
     exposure_s: float
     row_delay_s: float
     frame_s: float
+    clipped: bool = False
 
 
 class Delay(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,16 +123,31 @@ def interval(
     if len(changed) == 0 or changed[0] == 0 or after[changed[0]] < _EARLIEST_S:
         return None
     k = int(changed[0])
-    half, blur = shutter.exposure_s / 2, doubt * shutter.exposure_s
-    low = after[k - 1] + half - blur
-    high = after[k] + half
-    if share[k] >= 1 - doubt:
-        high = after[k] - half + blur
-    else:
-        edge = after[k] + half - share[k] * shutter.exposure_s
-        low, high = max(low, edge - blur), min(high, edge + blur)
-    middle = (low + high) / 2
+    low, high = _bounds(shutter, after[k - 1], after[k], float(share[k]), doubt, trial.on)
+    middle = (low + high) / 2  # crossed by noise alone: then it is known to be here
     return (min(low, middle), max(high, middle)) if low <= high else (middle, middle)
+
+
+def _bounds(
+    shutter: Shutter, last_s: float, first_s: float, share: float, doubt: float, on: bool
+) -> tuple[float, float]:
+    """Between what delays the light changed, from the middles of the last frame without and the first frame with it.
+
+    share : how much of the change the first one shows.
+    """
+    half, blur = shutter.exposure_s / 2, doubt * shutter.exposure_s
+    whole = share >= 1 - doubt
+    if (
+        shutter.clipped
+    ):  # some light shows as all of it, so a frame that seems lit saw the light go out, perhaps
+        if on:
+            return last_s + half, first_s + half
+        return last_s - half, first_s - half if whole else first_s + half
+    low = last_s + half - blur
+    if whole:
+        return low, first_s - half + blur
+    edge = first_s + half - share * shutter.exposure_s
+    return max(low, edge - blur), min(first_s + half, edge + blur)
 
 
 def mass(intervals: F64) -> tuple[F64, F64]:
@@ -200,7 +219,7 @@ def whole(found: Delay, age_p50_ms: float, age_p95_ms: float) -> Whole:
 def _of_intervals(
     seen_ms: F64, went_on: NDArray[np.bool_], trials: int, shutter: Shutter, seed: int
 ) -> Delay:
-    uneven_ms = _uneven(seen_ms, went_on)
+    uneven_ms = _uneven(seen_ms, went_on, shutter)
     seen_ms = seen_ms + np.where(went_on, 0.5, -0.5)[:, None] * uneven_ms
     places, weights = mass(seen_ms)
     p5, median, p95 = (quantile(places, weights, q) for q in (0.05, 0.5, 0.95))
@@ -228,9 +247,10 @@ def _of_intervals(
     )
 
 
-def _uneven(seen_ms: F64, went_on: NDArray[np.bool_]) -> float:
-    """How much later going dark is seen than lighting up; 0 when there is too little of either."""
-    if min(int(went_on.sum()), int((~went_on).sum())) < _LEAST_TRIALS:
+def _uneven(seen_ms: F64, went_on: NDArray[np.bool_], shutter: Shutter) -> float:
+    """How much later going dark is seen than lighting up; 0 when either is too rare, or seen too roughly."""
+    rough = float(np.median(np.diff(seen_ms, axis=1))) > 0.5e3 * shutter.frame_s
+    if rough or min(int(went_on.sum()), int((~went_on).sum())) < _LEAST_TRIALS:
         return 0.0
     dark, lit = (quantile(*mass(seen_ms[kind]), 0.5) for kind in (~went_on, went_on))
     return dark - lit

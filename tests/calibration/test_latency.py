@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.calibration.latency import Shutter, Trial, delay, interval, mass, quantile, whole
+from appliance.calibration.latency import (
+    Shutter,
+    Trial,
+    delay,
+    disagreement_ms,
+    interval,
+    mass,
+    quantile,
+    whole,
+)
 
 FRAME_S = 1 / 120
 DARK, LIT = 20.0, 180.0
@@ -81,6 +90,28 @@ def test_scatter_is_told_as_it_is() -> None:
     assert abs(found.median_ms - 10.0) < 0.7
     assert 4.5 < found.spread_ms < 9.0  # 2 x 1.645 x 2 = 6.6 ms
     assert not found.problems
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_an_led_that_burns_out_is_no_excuse_for_a_wrong_answer(locked: bool) -> None:
+    burnt = [
+        Trial(t.shown_s, t.on, t.t_s, np.minimum(DARK + 30 * (t.spot - DARK), 255.0))
+        for t in trials(9.0, exposure_s=0.0075, count=80, noise=0.05, locked=locked)
+    ]
+    found = delay(burnt, Shutter(0.0075, 0.0, FRAME_S, clipped=True))
+    assert abs(found.median_ms - 9.0) < 0.5e3 * FRAME_S
+    assert found.low_ms - 0.3 <= 9.0 <= found.high_ms + 0.3
+
+
+def test_two_exposures_agree_unless_the_stamps_shift_with_them() -> None:
+    found = delay(trials(6.0, exposure_s=0.0075), Shutter(0.0075, 0.0, FRAME_S))
+    short = Shutter(0.0015, 0.0, FRAME_S)
+    same = trials(6.0, exposure_s=0.0015, count=10, seed=9)
+    assert abs(disagreement_ms(found, same, short)) < 0.3
+    shifted = trials(6.0, exposure_s=0.0015, count=10, seed=9, late_s=0.012)
+    assert disagreement_ms(found, shifted, short) > 4.0  # 12 but for the gap between two frames
+    dark = [Trial(t.shown_s, t.on, t.t_s, np.full(len(t.t_s), DARK)) for t in same]
+    assert np.isnan(disagreement_ms(found, dark, short))
 
 
 def test_wild_scatter_is_refused() -> None:
