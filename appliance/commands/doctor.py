@@ -108,7 +108,6 @@ def _examination(
     """With a link to the station where there can be one."""
     from appliance.commands.doctoring.examination import Examination
 
-    _say("the station")
     return Examination(config, _linked(config, stack), sees, why, seconds)
 
 
@@ -184,6 +183,8 @@ def _refuse_name(report: Path) -> None:
     """Before anything is done: a report has to have a name that says what it is."""
     if not report.name.endswith((".tar.gz", ".tgz", ".zip")):
         raise click.UsageError("--report makes FILE.tar.gz or FILE.zip: give it such a name")
+    if not report.absolute().parent.is_dir():
+        raise click.UsageError(f"--report: there is no folder {report.parent}")
 
 
 def _write(report: Path, examination: Examination, checks: list[Check]) -> None:

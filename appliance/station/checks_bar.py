@@ -19,7 +19,8 @@ LONGEST_MS = 75.0
 """From photons to light at the 95th percentile; feedback that is later teaches less (docs/signals.md)."""
 
 OLD_DAYS = 180.0
-_SHOWN = ("terminal", "memory", "none")
+UNSEEN = ("terminal", "memory", "none")
+"""Kinds of bars that no runner can see."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -94,7 +95,7 @@ def strip(name: str, walk: Walk, settings: Settings) -> Check:
     kind = settings.strip.kind
     figure = f"{kind}, {walk.leds} LEDs"
     broken = "`hipbar calibrate strip` sets length and order, `hipbar calibrate sides` proves left is left"
-    if walk.faults == 0 and walk.right_way is None and kind not in _SHOWN:
+    if walk.faults == 0 and walk.right_way is None and kind not in UNSEEN:
         figure = f"{figure}: {walk.why or 'nobody looked'}"
         fix = "`hipbar doctor` at a terminal, in sight of the bar, while nobody runs"
         return Check(name, Verdict.UNKNOWN, figure, fix, _facts(walk))
@@ -102,7 +103,7 @@ def strip(name: str, walk: Walk, settings: Settings) -> Check:
         name,
         f"{figure}, {walk.faults} write faults"
         + (", the light went the right way" if walk.right_way else ""),
-        Rule(kind in _SHOWN, Verdict.WARN, "set strip.kind: no runner sees this one", "no real bar"),
+        Rule(kind in UNSEEN, Verdict.WARN, "set strip.kind: no runner sees this one", "no real bar"),
         Rule(
             walk.faults > 0,
             Verdict.FAIL,

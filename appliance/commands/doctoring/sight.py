@@ -17,7 +17,7 @@ import numpy as np
 from appliance.config import Settings
 from appliance.errors import HipbarError
 from appliance.records import Light
-from appliance.station.checks_bar import Walk
+from appliance.station.checks_bar import UNSEEN, Walk
 from appliance.station.checks_camera import Backdrop, Watched, backdrop, watched
 from appliance.station.checkup import Fact, Unknown
 from appliance.station.status import STARTING
@@ -85,7 +85,7 @@ def walk(
     leds, before = hello.leds, link.status()
     if leds is None:
         return Unknown("the station lends its bar only while it sees", "`hipbar leds --test` tries it alone")
-    if sees is None or before.state in _RUNS:
+    if settings.strip.kind in UNSEEN or sees is None or before.state in _RUNS:
         return Walk(leds, 0, None, 0, why or "somebody runs, so the bar was let be")
     try:
         steps = min(_STEPS, leds)
