@@ -38,15 +38,15 @@ STEPS: dict[str, frozenset[str]] = {
     "aim": frozenset({"lens.yaw_deg"}),
     "light": frozenset({"camera.exposure_us", "camera.gain", "sight.contrast"}),
     "lens": LENS,
-    "level": frozenset({"lens.roll_deg", "lens.pitch_deg"}),
-    "zero": frozenset({"motion.zero_deg"}),
     "strip": frozenset(
         {"strip.leds", "strip.order", "strip.reversed", "strip.brightness", "strip.current_cap_ma"}
     ),
     "sides": frozenset({"camera.mirror", "strip.reversed"}),
+    "level": frozenset({"lens.roll_deg", "lens.pitch_deg"}),
+    "zero": frozenset({"motion.zero_deg"}),
     "latency": frozenset({"feedback.predict_ms"}),
 }
-"""The steps in the order in which a station is set up, and what each may set."""
+"""The steps in the order in which a station is set up, and what each may set: a mirror found late would turn angles."""
 
 _SIDES = (
     *("camera.source", "camera.sensor", "camera.number", "camera.device", "camera.file"),

@@ -13,7 +13,7 @@ import click
 
 from appliance.commands.calibrate.keep import config_option
 
-STEPS = ("aim", "light", "lens", "level", "zero", "strip", "sides", "latency")
+STEPS = ("aim", "light", "lens", "strip", "sides", "level", "zero", "latency")
 """In the order in which a station is set up."""
 
 _ELSEWHERE = {"history": "past", "show": "past", "undo": "past", "rollback": "past", "all": "every"}
