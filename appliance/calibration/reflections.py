@@ -13,8 +13,8 @@ import numpy as np
 
 from appliance.calibration.rays import frontal, optics
 from appliance.calibration.spots import Spot, near
-from appliance.config import Settings
-from appliance.records import F64
+from appliance.config import Camera, Settings
+from appliance.records import F64, U8
 
 _STAYS_PX = 3.0
 _LEAST_SHARE = 0.6
@@ -94,6 +94,19 @@ def place_words(x_px: float, y_px: float, settings: Settings) -> str:
     if not row and not column:
         return "in the middle"
     return f"{row or 'middle'} {column or 'middle'}"
+
+
+def upright(luma: U8, xy_px: F64, camera: Camera) -> tuple[U8, F64]:
+    """A sensor's picture as the runner is seen upright, unmirrored, and (n, 2) places that go with it."""
+    turns = camera.rotate_deg // 90
+    x, y = (xy_px - (np.array(luma.shape[::-1]) - 1) / 2).T
+    for _ in range(turns):
+        x, y = -y, x
+    turned = np.rot90(luma, -turns)
+    if camera.mirror:
+        x, turned = -x, turned[:, ::-1]
+    h, w = turned.shape
+    return np.ascontiguousarray(turned), np.stack([x + (w - 1) / 2, y + (h - 1) / 2], axis=1)
 
 
 def blur_cost_deg(edge_px: float, across_px: float, noise_deg: float) -> float:

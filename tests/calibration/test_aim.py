@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from appliance.calibration.aim import Aim, aim, noise_deg, rotation_leak_deg, side_cost_deg, yaw_deg
-from appliance.calibration.reflections import Seen, blur_cost_deg, place_words, reflections
+from appliance.calibration.reflections import Seen, blur_cost_deg, place_words, reflections, upright
 from appliance.calibration.spots import bright_spots, edge_px, near
 from appliance.config import Settings
 from appliance.records import Frame
@@ -205,6 +205,23 @@ def test_places_are_words_of_the_upright_picture() -> None:
     assert place_words(10, 10, turned) == "upper right"
     assert place_words(10, 10, Settings()) == "upper left"
     assert place_words(240, 320, Settings()) == "in the middle"
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_picture_is_drawn_upright_with_its_places(rotate: Any, mirror: bool) -> None:
+    width, height = (480, 640) if rotate in (0, 180) else (640, 480)
+    scene = Scene(
+        plate_dots=2, runner=RUNNER, rotate_deg=rotate, mirror=mirror, width_px=width, height_px=height
+    )
+    camera = VirtualCamera(scene)
+    luma, at = camera.picture(0, 0.0), camera.pixels(0.0)
+    names = ("plate_left", "plate_right", "left_heel", "right_heel")
+    turned, xy = upright(luma, np.array([at[n] for n in names]), settings(scene).camera)
+    assert turned.shape == (640, 480)
+    assert xy[0, 0] < xy[1, 0]
+    assert xy[:2, 1].max() < xy[2:, 1].min()
+    assert all(turned[round(y), round(x)] > 150 for x, y in xy)
 
 
 def test_the_edge_of_a_sharp_dot_is_sharp_and_a_soft_one_is_priced() -> None:

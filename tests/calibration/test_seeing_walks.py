@@ -56,7 +56,7 @@ def test_aim_finds_height_direction_and_what_to_cover(place: Place, tmp_path: Pa
     lamp = {"x_px": -150.0, "y_px": -230.0, "diameter_px": 12.0, "level": 190.0}
     place.act(above_m=0.25, right_m=0.3, clutter=[lamp])
     picture = tmp_path / "cover.png"
-    told = place.told("aim", "--yes", "--seconds", "5", "--picture", str(picture))
+    told = place.told("aim", "--yes", "--seconds", "4", "--picture", str(picture))
     figures, problems = told["figures"], told["problems"]
     assert figures["height_m"] == pytest.approx(-0.25, abs=0.02)
     assert figures["distance_m"] == pytest.approx(2.5, abs=0.05)
@@ -103,13 +103,13 @@ def test_faint_dots_get_more_light(place: Place) -> None:
 
 def test_a_room_too_dark_is_told_with_what_to_do(place: Place) -> None:
     place.act(dot_level=3.0, background=1.0)
-    told = place.said("light", "--yes", code=9)
+    told = place.said("light", "--yes", "--seconds", "1", code=9)
     assert "no dot was found" in told or "more light" in told
 
 
 def test_light_that_flickers_with_the_mains_is_refused(place: Place) -> None:
     place.act(flicker_hz=100.0, flicker=0.5, background=70.0, act="stand")
-    told = place.said("light", "--yes", code=9)
+    told = place.said("light", "--yes", "--seconds", "1", code=9)
     assert "flickers by" in told
     assert "lamps of 100 Hz" in told
     assert "switch off or shade the lamps" in told

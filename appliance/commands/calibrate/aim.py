@@ -106,8 +106,13 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     spots = _reflections(seen, found, settings, plate_mm)
     edge = _edge(seen)
     if params["picture"] is not None:
-        _draw(params["picture"], seen, spots)
-        guide.say(f"{params['picture']}: the marks, and {len(spots)} reflections to cover")
+        _draw(params["picture"], seen, spots, settings)
+        what = (
+            f"{len(spots)} reflection{'' if len(spots) == 1 else 's'} to cover"
+            if spots
+            else "nothing to cover"
+        )
+        guide.say(f"{params['picture']}: the marks, and {what}")
     for line in _table(found, edge[0], settings):
         guide.say(line)
     return _outcome(found, spots, edge, settings, straight_behind=bool(params["straight_behind"]))
@@ -166,20 +171,22 @@ def _edge(seen: Look) -> tuple[float, float]:
     return float(width), float(across)
 
 
-def _draw(path: Path, seen: Look, spots: tuple[Reflection, ...]) -> None:
-    """The last picture with the marks named and the reflections numbered."""
+def _draw(path: Path, seen: Look, spots: tuple[Reflection, ...], settings: Settings) -> None:
+    """The last picture, upright, with the marks named and the reflections numbered."""
     from contextlib import closing
 
     import numpy as np
 
+    from appliance.calibration.reflections import upright
     from appliance.records import MARKS
     from appliance.station.output import Output
     from hw.camera.picture import as_png
 
-    places = dict(zip(MARKS, seen.marks[-1], strict=True))
-    places |= {f"cover {k + 1}": np.array([r.x_px, r.y_px]) for k, r in enumerate(spots)}
+    names = (*MARKS, *(f"cover {k + 1}" for k in range(len(spots))))
+    xy_px = np.array([*seen.marks[-1], *((r.x_px, r.y_px) for r in spots)])
+    luma, xy_px = upright(seen.pictures[-1].luma, xy_px, settings.camera)
     with closing(Output(path)) as file:
-        file.write(as_png(seen.pictures[-1].luma, places))
+        file.write(as_png(luma, dict(zip(names, xy_px, strict=True))))
 
 
 def _table(a: Aim, edge_px: float, settings: Settings) -> list[str]:
@@ -228,7 +235,8 @@ def _outcome(
     figures["edge_px"] = _rounded(edge_px)
     figures["reflections"] = [_plain(msgspec.to_builtins(r)) for r in spots]
     values = {"lens.yaw_deg": float(round(yaw_deg(settings, a.azimuth_deg), 2))} if straight_behind else {}
-    good = "the camera stands well" if not problems else f"{len(problems)} things to mind"
+    things = "one thing" if len(problems) == 1 else f"{len(problems)} things"
+    good = f"{things} to mind" if problems else "the camera stands well"
     return Outcome(values=values, figures=figures, words=f"{good}: {_live(a)}", problems=tuple(problems))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _AGE_S, _AGE_HZ = 1.5, 30.0
 _SHORT_TRIALS = 12
+_NO_BAR = ("none", "memory", "terminal")
 _AGREE_MS = 1.5
 
 
@@ -75,6 +76,10 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     from appliance.commands.calibrate.eye import eye_of
 
     settings, rate_hz = eye_of(link)
+    if settings.strip.kind in _NO_BAR and settings.camera.source != "virtual":
+        raise CalibrationError(
+            f'strip.kind = "{settings.strip.kind}": no LED to be seen', fix="name the bar's kind"
+        )
     used = {"camera.exposure_us": settings.camera.exposure_us, "camera.gain": settings.camera.gain}
     guide.say("An LED of the bar must be in the camera's view, directly or in a mirror. The bar will blink.")
     guide.say("An infrared filter before the lens hides it: take it off for this step.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from appliance.calibration.flicker import Flicker
     from appliance.calibration.light import Dots, Light
     from appliance.calibration.spots import Spot
-    from appliance.commands.calibrate.eye import Look
+    from appliance.commands.calibrate.eye import Look, Rows
     from appliance.commands.calibrate.guide import Guide, Outcome
     from appliance.config import Settings
     from appliance.records import F64, U8
@@ -113,7 +113,8 @@ def _lit(
 
 
 def _try(link: Link, light: Light) -> None:
-    link.set({"camera.exposure_us": light.exposure_us, "camera.gain": light.gain})
+    """Sets it, with the threshold left to the station: one of an earlier day may hide what is to be found."""
+    link.set({"camera.exposure_us": light.exposure_us, "camera.gain": light.gain, "sight.contrast": 0})
     time.sleep(_IN_FORCE_S)
 
 
@@ -217,7 +218,7 @@ def _still(
             lambda so_far, name=name: guide.figure(f"{name}: {float(so_far['spot'][-1]):.1f} grey"),  # type: ignore[misc]
             spot=spot,
         )
-        told.append((name, flicker(rows["t_s"], rows["spot"], rate_hz)))
+        told.append((name, flicker(rows["t_s"], rows["spot"], _rate_hz(rows, rate_hz))))
     for name, found in told:
         if found.strong:
             raise CalibrationError(
@@ -226,6 +227,13 @@ def _still(
                 fix=_LAMPS,
             )
     return tuple(told)
+
+
+def _rate_hz(rows: Rows, asked_hz: float) -> float:
+    """Frames a second as they come: a beat with the mains moves by as much as the rate is off."""
+    import numpy as np
+
+    return float(1 / np.median(np.diff(rows["t_s"]))) if len(rows) > 2 else asked_hz
 
 
 def _places(seen: Look, settings: Settings) -> list[tuple[str, tuple[int, int, int, int]]]:
