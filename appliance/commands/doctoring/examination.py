@@ -252,7 +252,7 @@ class Examination:
     def _ages(self) -> Any:
         link = self._link
         if link is None:
-            return Unknown("the station does not run")
+            return Unknown("no figure without a link to the station")
         status = tried(link.status)  # not that of the beginning, when a station had perhaps just been started
         if isinstance(status, Unknown):
             return status
