@@ -129,7 +129,12 @@ def lamp(dark: list[U8], lit: list[U8]) -> tuple[int, int, int, int] | None:
 
 
 def edge_px(luma: U8, spot: Spot) -> float:
-    """Width of a spot's edge from 90 to 10 % of its height, from a smooth disc fitted to its pixels; NaN = no fit."""
+    """Width of a spot's edge from 90 to 10 % of its height, from a smooth disc fitted to its pixels.
+
+    NaN = not known: too few pixels, or burnt out, which cuts off the top and makes any edge look sharp.
+    """
+    if spot.saturated:
+        return math.nan
     reach = spot.across_px * 0.5 + max(6.0, spot.across_px * 0.5)
     x0, y0 = max(0, math.floor(spot.x_px - reach)), max(0, math.floor(spot.y_px - reach))
     part = luma[y0 : math.ceil(spot.y_px + reach) + 1, x0 : math.ceil(spot.x_px + reach) + 1].astype(
@@ -139,7 +144,7 @@ def edge_px(luma: U8, spot: Spot) -> float:
     r = np.hypot(x + x0 - spot.x_px, y + y0 - spot.y_px).ravel()
     grey = part.ravel()[r <= reach]
     r = r[r <= reach]
-    if len(r) < 16 or spot.saturated > 0.5 * spot.across_px**2:
+    if len(r) < 16:
         return math.nan
     best, best_loss = math.nan, math.inf
     for radius in np.arange(0.5, 0.5 * spot.across_px + 2.0, 0.2):

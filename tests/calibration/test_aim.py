@@ -229,5 +229,7 @@ def test_the_edge_of_a_sharp_dot_is_sharp_and_a_soft_one_is_priced() -> None:
     luma = kept[0]
     widths = [edge_px(luma, s) for s in bright_spots(luma)[:2]]
     assert all(1.0 < w < 2.5 for w in widths)
+    burnt = np.minimum(luma * 1.0 * 1.6, 255).astype(np.uint8)
+    assert math.isnan(edge_px(burnt, bright_spots(burnt)[0]))
     assert blur_cost_deg(1.2, 8.0, 0.05) == 0.0
     assert 0.02 < blur_cost_deg(5.0, 12.0, 0.1) < 0.1

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _EVERY_S = 0.43
 """Between two pictures: no whole number of steps or strides."""
 _NOW_S = 2.0
+_BURNT = "the edges can't be judged: the dots burn out (`hipbar calibrate light`)"
 _NOT_SEEN_FIX = "dots on, back to the camera, the ring's light on; `hipbar watch` shows what the camera sees"
 
 
@@ -204,7 +205,7 @@ def _table(a: Aim, edge_px: float, settings: Settings) -> list[str]:
         f"  roll       {settings.lens.roll_deg:+.2f} deg set; pelvis line {a.tilt_deg:+.2f} deg on the average",
         f"  pixels     {a.separation_px:.0f} between the pelvis dots, centres ±{a.centre_noise_px:.3f}:"
         f" {a.noise_deg:.3f} deg a frame",
-        f"  focus      edges {edge_px:.1f} px wide",
+        f"  focus      {f'edges {edge_px:.1f} px wide' if edge_px == edge_px else _BURNT}",
         f"  in view    {margins}",
     ]
 
@@ -225,6 +226,8 @@ def _outcome(
 
     problems = [*a.problems, *(r.words for r in spots)]
     edge_px = edge[0]
+    if edge_px != edge_px:
+        problems.append(_BURNT)
     if edge_px > MOST_EDGE_PX:
         cost = blur_cost_deg(*edge, a.noise_deg)
         problems.append(
