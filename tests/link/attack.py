@@ -308,7 +308,10 @@ def attacked(names: tuple[str, ...], runtime: Path, seconds: float) -> Iterator[
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One phase. gap_ms : between two frames of the bar; age_ms : of a frame when its light was out."""
+    """One phase. gap_ms : between two frames of the bar; age_ms : of a frame when its light was out.
+
+    machine_ms : how late a program of the highest priority was woken at the worst: what the machine itself adds.
+    """
 
     attack: str
     frames: int
@@ -320,6 +323,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float
     memory_mb: float
     descriptors: int
+    machine_ms: float
 
 
 def stamps_s(bar: socket.socket, seconds: float) -> np.ndarray:
@@ -342,6 +346,29 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def late_ms(processor: int, seconds: float, told: Any) -> None:
+    """How late a program is woken that nothing may keep waiting, at the worst; told at the end."""
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, {processor})
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(90))
+    worst_s, until_s = 0.0, time.monotonic() + seconds
+    while (now_s := time.monotonic()) < until_s:
+        time.sleep(0.002)
+        worst_s = max(worst_s, time.monotonic() - now_s - 0.002)
+    told.send(worst_s * 1e3)
+
+
+@contextlib.contextmanager
+def clocked(seconds: float) -> Iterator[Callable[[], float]]:
+    """Measures beside everything else how long the machine itself stands still; call what it gives to know."""
+    context, ends = multiprocessing.get_context("fork"), []
+    for processor in os.sched_getaffinity(0):
+        here, there = context.Pipe()
+        context.Process(target=late_ms, args=(processor, seconds, there), daemon=True).start()
+        ends.append(here)
+    yield lambda: max(float(end.recv()) for end in ends)
+
+
 def fresh_status(runtime: Path) -> Status:
     """The next status that is written."""
     first, until_s = read_status(runtime), time.monotonic() + 5.0
@@ -356,9 +383,10 @@ def fresh_status(runtime: Path) -> Status:
 def measured(names: tuple[str, ...], runtime: Path, bar: socket.socket, pid: int, seconds: float) -> Row:
     """One phase: the station as it is under these attacks."""
     began_s, used_s = time.monotonic(), cpu_s(pid)
-    with attacked(names, runtime, seconds):
+    with clocked(seconds) as latest, attacked(names, runtime, seconds):
         gaps = np.diff(stamps_s(bar, seconds))
         status = fresh_status(runtime)
+        machine_ms = latest()
         share = (cpu_s(pid) - used_s) / (time.monotonic() - began_s)
     total = status.stages_ms.total
     assert total.p50 is not None
@@ -375,18 +403,19 @@ def measured(names: tuple[str, ...], runtime: Path, bar: socket.socket, pid: int
         cpu=share,
         memory_mb=status.memory_mb or 0.0,
         descriptors=status.descriptors or 0,
+        machine_ms=machine_ms,
     )
 
 
-HEAD = "            bar gap p99  longest  light age p50     p99   most   cpu  memory  files"
+HEAD = "            bar gap p99  longest  light age p50     p99   most   cpu  memory  files  machine"
 
 
 def line(row: Row) -> str:
     """One row of the table."""
-    return (
-        f"{row.attack[:11]:<11} {row.gap_p99_ms:9.1f} ms {row.gap_max_ms:5.1f} ms {row.age_p50_ms:11.2f} ms"
-        f" {row.age_p99_ms:6.2f} {row.age_max_ms:6.1f} {row.cpu:5.0%} {row.memory_mb:5.0f} MB {row.descriptors:6}"
-    )
+    bar = f"{row.gap_p99_ms:9.1f} ms {row.gap_max_ms:5.1f} ms"
+    light = f"{row.age_p50_ms:11.2f} ms {row.age_p99_ms:6.2f} {row.age_max_ms:6.1f}"
+    cost = f"{row.cpu:5.0%} {row.memory_mb:5.0f} MB {row.descriptors:6}"
+    return f"{row.attack[:11]:<11} {bar} {light} {cost} {row.machine_ms:5.1f} ms"
 
 
 def first_of_all() -> None:
