@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import worlds
-from walking import SETTINGS, Place
+from walking import SETTINGS, Place, ended
 
 from appliance.station.calibration import read_calibration
-from tests.serving.conftest import Station
+from appliance.station.client import Link
+from tests.serving.conftest import LONG_S, Station
 
 RUNNER = {"pair_width_m": 0.12, "cadence_spm": 165.0}
 
@@ -128,6 +130,41 @@ def test_the_time_to_light_is_found_within_half_a_frame(place: Place) -> None:
     predict_ms = told["changed"]["feedback.predict_ms"]["after"]
     assert predict_ms == pytest.approx(told["figures"]["age_ms"] + delay_ms + late_ms, abs=1.6)
     assert _kept(place) == {"feedback.predict_ms": predict_ms}
+
+
+def test_a_technician_who_breaks_off_leaves_bar_and_exposure_as_they_were(place: Place) -> None:
+    place.act(act="away", lamp={"x_px": -120.0, "y_px": -220.0, "led": 5})
+    with Link.open(place.station.runtime) as link:
+        was = link.settings()["settings"]["camera"]["exposure_us"]
+        with place.walk("latency") as child:
+            child.expect("Ready")
+            child.sendline()
+            child.expect("switchings")
+            status = link.status()
+            assert status.lent
+            assert "camera.exposure_us" in status.tried
+            child.sendintr()
+            assert ended(child) == 130
+        until_s = time.monotonic() + LONG_S
+        while (status := link.status()).lent or status.tried:
+            assert time.monotonic() < until_s
+        assert link.settings()["settings"]["camera"]["exposure_us"] == was
+    assert not _kept(place)
+
+
+def test_light_that_the_technician_does_not_like_is_taken_back(place: Place) -> None:
+    place.act(dot_level=900.0)
+    with place.walk("light", "--seconds", "1") as child:
+        child.expect("Ready")
+        child.sendline()
+        child.expect("how many pixels have which grey")
+        child.expect("camera.exposure_us +1500 -> ")
+        child.expect("keep this")
+        child.sendline("n")
+        child.expect("nothing was kept")
+        assert ended(child) == 0
+    with Link.open(place.station.runtime) as link:
+        assert link.settings()["settings"]["camera"]["exposure_us"] == 1500.0
 
 
 def test_an_led_that_nobody_sees_gives_no_figure(place: Place) -> None:
