@@ -81,6 +81,38 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         yield one
 
 
+def test_the_light_walks_from_left_to_right_a_person_is_asked_and_the_bar_is_given_back(
+    standing: Station,
+) -> None:
+    words = ["-m", "appliance.cli", "doctor", "--config", str(standing.file), "--seconds", "0.5"]
+    lit: list[int] = []
+
+    def seen(rgb: np.ndarray) -> bool:
+        """A short white light; true when it has come to the end."""
+        on = np.flatnonzero(rgb.any(axis=1))
+        if len(on) == 2 and len(np.unique(rgb[on])) == 1 and (not lit or int(on[0]) != lit[-1]):
+            lit.append(int(on[0]))
+        return bool(lit) and lit[-1] == 30
+
+    # the first of this module: no frames of another walk wait to be read
+    with contextlib.closing(
+        pexpect.spawn(
+            sys.executable, words, cwd=str(ROOT), env=environment(standing), timeout=LONG_S, encoding="utf-8"
+        )
+    ) as terminal:
+        terminal.expect("looking at frame rate")
+        standing.lit(seen)
+        terminal.expect("from the runner's left to the right")
+        terminal.sendline("n")
+        terminal.expect("the light did not")
+        terminal.expect("hipbar calibrate")
+        terminal.expect("1 check fails: light bar")
+        terminal.expect(pexpect.EOF)
+    assert terminal.exitstatus == 7
+    assert lit == list(range(0, 32, 2))
+    standing.status(lambda s: not s.lent)
+
+
 def test_a_station_that_runs_is_examined_over_its_link_and_runs_on(standing: Station, tmp_path: Path) -> None:
     path = tmp_path / "report.zip"
     told = doctor(standing, "--json", "--yes", "--seconds", "1", "--report", str(path))
@@ -98,37 +130,6 @@ def test_a_station_that_runs_is_examined_over_its_link_and_runs_on(standing: Sta
     assert standing.process is not None
     assert standing.process.poll() is None
     standing.status(lambda s: s.clients == 0 and not s.lent)
-
-
-def test_the_light_walks_from_left_to_right_a_person_is_asked_and_the_bar_is_given_back(
-    standing: Station,
-) -> None:
-    words = ["-m", "appliance.cli", "doctor", "--config", str(standing.file), "--seconds", "0.5"]
-    lit: list[int] = []
-
-    def seen(rgb: np.ndarray) -> bool:
-        """A short white light; true when it has come to the end."""
-        on = np.flatnonzero(rgb.any(axis=1))
-        if len(on) == 2 and len(np.unique(rgb[on])) == 1 and (not lit or int(on[0]) != lit[-1]):
-            lit.append(int(on[0]))
-        return bool(lit) and lit[-1] == 30
-
-    with contextlib.closing(
-        pexpect.spawn(
-            sys.executable, words, cwd=str(ROOT), env=environment(standing), timeout=LONG_S, encoding="utf-8"
-        )
-    ) as terminal:
-        terminal.expect("looking at frame rate")
-        standing.lit(seen)
-        terminal.expect("from the runner's left to the right")
-        terminal.sendline("n")
-        terminal.expect("the light did not")
-        terminal.expect("hipbar calibrate")
-        terminal.expect("1 check fails: light bar")
-        terminal.expect(pexpect.EOF)
-    assert terminal.exitstatus == 7
-    assert lit == list(range(0, 32, 2))
-    standing.status(lambda s: not s.lent)
 
 
 def test_what_is_spoilt_while_the_station_runs_is_found_and_the_rest_is_still_seen(standing: Station) -> None:
@@ -179,6 +180,7 @@ def test_a_station_that_is_stopped_is_started_for_the_examination_and_ended(
     assert "nobody in view" in told.out
     assert "let be (--no-walk)" in told.out
     assert not (one.runtime / "control").exists()
+    assert not any((one.state / "recordings").glob("*"))
 
 
 @pytest.mark.parametrize(
