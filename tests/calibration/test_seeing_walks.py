@@ -74,7 +74,7 @@ def test_aim_finds_height_direction_and_what_to_cover(place: Place, tmp_path: Pa
 
 def test_a_camera_that_was_turned_gets_its_yaw_when_it_stands_straight_behind(place: Place) -> None:
     place.act(yaw_deg=4.0)
-    told = place.told("aim", "--yes", "--seconds", "3", "--straight-behind")
+    told = place.told("aim", "--yes", "--seconds", "2.5", "--straight-behind")
     assert told["changed"]["lens.yaw_deg"]["after"] == pytest.approx(4.0, abs=0.3)
     assert _kept(place) == {"lens.yaw_deg": told["changed"]["lens.yaw_deg"]["after"]}
 
@@ -94,13 +94,6 @@ def test_burnt_out_dots_get_less_light_and_a_threshold_and_keep_their_places(pla
     assert product == pytest.approx(6000 * 200 / 1400, rel=0.2)
     assert changed["sight.contrast"]["after"] > 20
     assert not [p for p in told["problems"] if "120 Hz" not in p]
-
-
-def test_faint_dots_get_more_light(place: Place) -> None:
-    place.act(dot_level=45.0, background=4.0)
-    told = place.told("light", "--yes", "--seconds", "1", "--dry-run")
-    assert 165 <= told["figures"]["brightest_dot"] <= 235
-    assert told["changed"]["camera.gain"]["after"] > 6
 
 
 def test_a_room_too_dark_is_told_with_what_to_do(place: Place) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from appliance.station.client import Link
 
 _AGE_S, _AGE_HZ = 1.5, 30.0
-_SHORT_TRIALS = 12
+_SHORT_TRIALS = 10
 _NO_BAR = ("none", "memory", "terminal")
 _AGREE_MS = 1.5
 
