@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from appliance.calibration.aim import Aim, aim, noise_deg, rotation_leak_deg, side_cost_deg, yaw_deg
+from appliance.calibration.rays import frontal, optics
 from appliance.calibration.reflections import Seen, blur_cost_deg, place_words, reflections, upright
 from appliance.calibration.spots import bright_spots, edge_px, near
 from appliance.config import Settings
@@ -156,6 +157,25 @@ def test_the_price_of_height_is_what_a_turning_pelvis_really_shows() -> None:
     z = [high / (1 + s * half * math.sin(turned)) for s in (-1, 1)]
     shown = math.degrees(math.atan2(z[1] - z[0], x[1] - x[0]))
     assert abs(shown) == pytest.approx(rotation_leak_deg(5.0, 7.0), abs=0.01)
+
+
+def _worst_deg(scene: Scene) -> float:
+    """The largest error of a frame's angle, lens and pose being known: what geometry alone costs."""
+    t_s, xy_px, _, _ = _run(scene)
+    believed = settings(scene)
+    pair = frontal(xy_px[:, :2].reshape(-1, 2), optics(believed.camera, believed.lens, posed=True))
+    left, right = pair.reshape(-1, 2, 2).transpose(1, 0, 2)
+    told = np.degrees(np.arctan2(right[:, 1] - left[:, 1], right[:, 0] - left[:, 0]))
+    return float(np.quantile(np.abs(told - VirtualCamera(scene).elevation_deg(t_s)), 0.98))
+
+
+def test_the_price_of_height_is_what_a_run_before_a_camera_too_high_really_loses() -> None:
+    runner = msgspec.structs.replace(RUNNER, rotation_deg=7.0)
+    high, level = (_worst_deg(Scene(plate_dots=2, runner=runner, above_m=m)) for m in (0.25, 0.0))
+    told = _aimed(Scene(plate_dots=2, runner=runner, above_m=0.25)).elevation_cost_deg
+    assert told == pytest.approx(0.70, abs=0.02)
+    assert high == pytest.approx(told, abs=0.2)
+    assert level < 0.2
 
 
 def test_reflections_that_stay_are_found_and_dots_are_not() -> None:
