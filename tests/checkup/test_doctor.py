@@ -18,11 +18,15 @@ import numpy as np
 import pexpect
 import pytest
 
+from appliance.commands.doctoring import sight
+from appliance.station.checks_camera import background
+from appliance.station.checkup import Unknown, Verdict, told
+from appliance.station.client import Link
 from tests.serving.conftest import Make, Station, station
-from tests.worlds import world
+from tests.worlds import act, world
 
 ROOT = Path(__file__).resolve().parents[2]
-LONG_S = 120.0
+LONG_S = 60.0
 __all__ = ["station"]  # a fixture
 NAMES = [
     *("settings", "camera", "frame rate", "exposure", "dots", "background", "wires", "light bar", "service"),
@@ -130,6 +134,40 @@ def test_a_station_that_runs_is_examined_over_its_link_and_runs_on(standing: Sta
     assert standing.process is not None
     assert standing.process.poll() is None
     standing.status(lambda s: s.clients == 0 and not s.lent)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"clutter": [{"x_px": 60.0, "y_px": 300.0, "diameter_px": 60.0, "level": 255.0}]},
+            "cover what shines",
+        ),
+        ({"background": 190.0}, "calibrate light"),
+        ({"background": 60.0, "flicker_hz": 100.0, "flicker": 0.5}, "flickers by"),
+    ],
+    ids=["a lamp", "a bright wall", "mains light"],
+)
+def test_what_is_wrong_with_the_light_in_the_room_is_seen(
+    standing: Station, change: dict[str, Any], words: str
+) -> None:
+    scene = standing.file.parent / "scene.toml"
+    before = scene.read_text()
+    act(scene, **change)
+    until_s, check, agreed = time.monotonic() + LONG_S, None, 0
+    try:
+        with Link.open(standing.runtime) as link:
+            while check is None or agreed < 3:  # the change itself is no flicker
+                assert time.monotonic() < until_s, check
+                hello = sight.awake(link)
+                assert not isinstance(hello, Unknown)
+                seen = sight.watch(link, hello, 0.5)
+                assert not isinstance(seen, Unknown)
+                check = told("background", background, sight.picture(link, hello), seen.flicker)
+                agreed = agreed + 1 if words in f"{check.figure} {check.fix}" else 0
+    finally:
+        scene.write_text(before)
+    assert check.verdict in (Verdict.WARN, Verdict.FAIL)
 
 
 def test_what_is_spoilt_while_the_station_runs_is_found_and_the_rest_is_still_seen(standing: Station) -> None:
