@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CONFIG = Path("/etc/hipbar/hipbar.toml")
 USER = "hipbar"
+SHARED = "/dev/shm"
 NO_RECORD = "HIPBAR_RECORD"
 """In the environment of a service: "no" = nothing is recorded, whatever the settings say."""
 
@@ -123,7 +124,7 @@ class _Own:
         read_whole(config.read_text(encoding="utf-8"), config)
         aside(DIRECTLY)
         who = _as_whom(settings)
-        self.runtime = Path(tempfile.mkdtemp(prefix="hipbar-"))
+        self.runtime = Path(tempfile.mkdtemp(prefix="hipbar-", dir=_in_memory()))
         if who:
             os.chown(self.runtime, who["user"], who["group"])
         self._log = self.runtime / "log"
@@ -239,6 +240,11 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 def _isolated() -> list[str]:
     """The flag with which this program itself was started: nothing of the caller's Python gets in."""
     return ["-I"] if sys.flags.isolated else []
+
+
+def _in_memory() -> str | None:
+    """Where a folder does not end on a disk, which would keep the flight recorder waiting, and with it the loop."""
+    return None if os.environ.get("TMPDIR") or not os.access(SHARED, os.W_OK) else SHARED
 
 
 def _named(descriptor: int) -> str:

@@ -245,6 +245,18 @@ def changing(runtime: Path, rng: random.Random) -> None:
     tried(runtime, lambda: {"lens.roll_deg": rng.random()})
 
 
+def watching(runtime: Path, rng: random.Random) -> None:
+    """No attack: somebody who looks on, as `hipbar watch` does on a quick line."""
+    sock = knock(runtime)
+    with contextlib.suppress(OSError):
+        if sock is not None:
+            sock.sendall(link.framed({"id": 1, "ask": "live", "rate_hz": 15, "width": 160, "height": 100}))
+            until_s = time.monotonic() + 3.0
+            while time.monotonic() < until_s and sock.recv(1 << 20):
+                pass
+    shout(sock, b"", hear=False)
+
+
 def busy(runtime: Path, rng: random.Random) -> None:
     """No attack on the link: a program beside the station that takes all the time that it can get."""
     timed(lambda: None)
@@ -275,7 +287,7 @@ _ALL = (
     trying,
     changing,
 )
-ATTACKS: dict[str, Attack] = {one.__name__: one for one in (*_ALL, busy)}
+ATTACKS: dict[str, Attack] = {one.__name__: one for one in (*_ALL, watching, busy)}
 
 
 def attacking(name: str, runtime: Path, seconds: float, seed: int) -> None:
@@ -423,6 +435,11 @@ def first_of_all() -> None:
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(30))
 
 
+def in_memory() -> str | None:
+    """Where a runtime folder belongs: the flight recorder's pages must never wait for a disk."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests.link.attack", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=12.0)
@@ -432,7 +449,7 @@ def main(words: list[str]) -> int:
     args = parser.parse_args(words)
     from tests.serving.conftest import Station
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=in_memory()) as folder:
         one = Station(Path(folder), SETTINGS)
         with contextlib.closing(one), tempfile.TemporaryFile() as log:
             one.start(stderr=log, **({"preexec_fn": first_of_all} if args.fifo else {}))
