@@ -129,7 +129,7 @@ _MEANS = {
     Light.RUNNING: "measuring",
     Light.RECORDING: "measuring and recording",
 }
-_JOURNAL = "`journalctl -u hipbar -n 50` says why"
+_JOURNAL = "`hipbar logs` says why"
 _START = "`sudo systemctl start hipbar` starts it"
 
 

@@ -10,6 +10,7 @@ only a new start of the service can change. Its methods are for one thread at a 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 
 from appliance.config import Settings, entries, keys_of, laid, parse
 from appliance.config.live import ADOPTED, EXPOSED
-from appliance.errors import CalibrationError, HipbarError, ServiceDown, SettingsError
+from appliance.errors import CalibrationError, HipbarError, SettingsError
 from appliance.station import fallback
 from appliance.station.calibration import (
     Calibration,
@@ -30,6 +31,7 @@ from appliance.station.calibration import (
     sides_proved,
     write_calibration,
 )
+from appliance.station.change import Change
 from appliance.station.hatch import Hatch
 from appliance.station.link import TRYABLE
 from appliance.station.places import state_dir
@@ -38,28 +40,8 @@ from appliance.station.status import Status
 _ONLY_ANEW = frozenset({"service.state", "service.memory_mb"})
 _MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
 _READS_S = 1.0
-_CHANGES_S = 18.0  # a camera may be closed and opened meanwhile, twice if the new settings don't do
-
-
-class Change:
-    """Other settings that the loop has to be left for. parts : what is to be opened anew: camera, strip, panel."""
-
-    def __init__(self, settings: Settings, proved: bool, parts: frozenset[str]) -> None:
-        self.settings, self.proved, self.parts = settings, proved, parts
-        self._over = threading.Event()
-        self._error: HipbarError | None = None
-
-    def settle(self, error: HipbarError | None = None) -> None:
-        """It is in force now, or it was refused, and what was before is."""
-        self._error = error
-        self._over.set()
-
-    def wait(self) -> None:
-        """Until it is settled; raises why it was refused."""
-        if not self._over.wait(_CHANGES_S):
-            raise ServiceDown("the change is not done yet", fix="`hipbar status` tells how the station is")
-        if self._error:
-            raise self._error
+_APART_S = 0.5
+"""From one change that the loop is left for to the next: each is a flash, and three flashes a second are the limit."""
 
 
 class Loop(Protocol):
@@ -83,6 +65,8 @@ class Steward:
         self.pending: Change | None = None
         self.anew = False
         """Somebody has changed something while nothing was measured: the process has to start again."""
+        self._entering = threading.Lock()
+        self._left_s = -_APART_S
         self._kept = Calibration()
         self._tried: dict[str, tuple[Any, int | None]] = {}
         self._base = Settings()
@@ -94,6 +78,26 @@ class Steward:
         self.state = state_dir(self._base)
         self._calibrated()
         self.settings = self._found()
+
+    def begin(self) -> tuple[Settings, bool]:
+        """What a loop is to be made with, and whether its sides are proved: both of one moment."""
+        with self._entering:
+            return self.settings, self.proved
+
+    def enter(
+        self, loop: Loop, settings: Settings, proved: bool, over: Callable[[], None] = lambda: None
+    ) -> None:
+        """A loop made with these runs, and the change that it was made for is `over`.
+
+        If something else is in force by now (asked for while no loop could be asked), the loop is left for it at once:
+        what it does and what is told of it are never two things.
+        """
+        with self._entering:
+            over()
+            self.loop = loop
+            if (settings, proved) != (self.settings, self.proved):
+                parts = parts_of(changed_keys(settings, self.settings), self.settings)
+                self.pending = Change(self.settings, self.proved, parts, None)
 
     def calibration(self) -> Calibration:
         """All its revisions."""
@@ -129,7 +133,7 @@ class Steward:
     def settings_told(self) -> dict[str, Any]:
         """The settings in force and where each comes from, ready for JSON."""
         now = self._kept.current
-        named = keys_of(self.text) if self.text else set()
+        named = keys_of(self.text) if self.text and not self.problem else set()
         return {
             "settings": msgspec.to_builtins(self.settings),
             "origins": {key: self._origin(key, named) for key, *_ in entries(self.settings)},
@@ -213,25 +217,43 @@ class Steward:
         aim = self._laid(base, calibration, tried)
         changed = changed_keys(self.settings, aim)
         proved = sides_proved(calibration, aim)
-        parts: frozenset[str] = frozenset()
-        if changed or proved != self.proved:
-            parts = self._bring(aim, changed, proved)
-        self._base, self._kept, self._tried, self.settings = base, calibration, tried, aim
-        return changed, parts
 
-    def _bring(self, aim: Settings, changed: list[str], proved: bool) -> frozenset[str]:
+        def take() -> None:
+            self._base, self._kept, self._tried, self.settings = base, calibration, tried, aim
+
+        if changed or proved != self.proved:
+            return changed, self._bring(aim, changed, proved, take)
+        take()
+        return changed, frozenset()
+
+    def _bring(
+        self, aim: Settings, changed: list[str], proved: bool, take: Callable[[], None]
+    ) -> frozenset[str]:
+        """Takes them when the loop does: the two never differ."""
         if blocked := _ONLY_ANEW.intersection(changed):
             raise _anew(min(blocked))
-        loop, parts = self.loop, parts_of(changed, aim)
-        if loop is None:
-            self.anew |= bool(parts)
-            return frozenset({"everything"}) if parts else parts
-        if ADOPTED.union(EXPOSED).issuperset(changed):
-            self._hatch.ask(lambda: loop.adopt(aim, proved))
-            return frozenset()
-        change = self.pending = Change(aim, proved, parts)
-        change.wait()
-        return change.parts
+        parts, adopted = parts_of(changed, aim), ADOPTED.union(EXPOSED).issuperset(changed)
+        if not adopted:
+            time.sleep(max(0.0, self._left_s + _APART_S - time.monotonic()))
+        with self._entering:
+            loop = self.loop
+            if loop is None:
+                self.anew |= bool(parts)
+                take()
+                return frozenset({"everything"}) if parts else parts
+            if not adopted:
+                change = self.pending = Change(aim, proved, parts, take)
+        if not adopted:
+            change.wait()
+            self._left_s = time.monotonic()
+            return change.parts
+
+        def adopt() -> None:
+            loop.adopt(aim, proved)
+            take()
+
+        self._hatch.ask(adopt)
+        return frozenset()
 
     def _laid(
         self, base: Settings, calibration: Calibration, tried: Mapping[str, tuple[Any, int | None]]

@@ -266,7 +266,7 @@ def ending(update: Update) -> tuple[str, str]:
     return f"neither {new} nor {old} could be installed: {why}", f"`sudo dpkg -i {old_path(update)}`"
 
 
-_WHY = "`journalctl -u hipbar` says why; pass that on to whoever made the package"
+_WHY = "`hipbar logs` says why; pass that on to whoever made the package"
 
 
 def old_path(update: Update) -> str:

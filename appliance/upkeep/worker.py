@@ -208,7 +208,7 @@ class Worker:
                 self.say(f"  service: {condition}")
             time.sleep(self._pace_s)
         if not watch.verdict:
-            raise UpkeepError(watch.words(), fix="`journalctl -u hipbar` says why")
+            raise UpkeepError(watch.words(), fix="`hipbar logs` says why")
 
 
 def main(words: Sequence[str]) -> int:

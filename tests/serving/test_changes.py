@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from appliance.errors import CameraLost, OutputError, SettingsError
-from appliance.records import Light, Shown
+from appliance.records import Light, Notice, Shown
 from appliance.station.client import Link
 from appliance.station.status import Status
 from tests.serving.conftest import Make, Station
@@ -160,3 +160,13 @@ def test_a_service_of_a_tool_s_own_keeps_no_recordings(station: Make, monkeypatc
     status = one.status(lambda s: s.state == Light.RUNNING and s.frames > 120)
     assert status.recording.trouble is None
     assert not (one.state / "recordings").exists()
+
+
+def test_a_station_that_waits_for_better_settings_still_tells_those_in_force(station: Make) -> None:
+    one = station(RATE)
+    one.file.write_text("[camera\n")
+    one.start()
+    one.lit(Notice.FAULT)
+    with Link.open(one.runtime) as link:
+        assert link.settings()["origins"]["strip.kind"] == "default"
+        assert link.hello().state == Light.FAULT
