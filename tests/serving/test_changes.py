@@ -8,6 +8,7 @@ import pytest
 from appliance.errors import CameraLost, OutputError, SettingsError
 from appliance.records import Light, Notice, Shown
 from appliance.station.client import Link
+from appliance.station.fallback import LAST_GOOD
 from appliance.station.status import Status
 from tests.serving.conftest import Make, Station
 from tests.serving.test_serve import RATE, measuring
@@ -164,6 +165,7 @@ def test_a_service_of_a_tool_s_own_keeps_no_recordings(station: Make, monkeypatc
 
 def test_a_station_that_waits_for_better_settings_still_tells_those_in_force(station: Make) -> None:
     one = station(RATE)
+    (one.state / LAST_GOOD).write_text(one.text)
     one.file.write_text("[camera\n")
     one.start()
     one.lit(Notice.FAULT)
