@@ -9,6 +9,7 @@ package  the Debian package for both Debians and processors, twice each, and lin
 power    the installed station switched on and off at the wall: boots, watchdog, unplugged camera, power cuts, writes
 kills    the installed service, killed a hundred times (or as often as said) in a container
 service  the installed service in all its troubles, at length, in both Debians
+technician  a station set up over SSH, every step of its calibration; here, and some of it in the machine
 clean    throw away all that was built
 """
 
@@ -86,6 +87,12 @@ def _power(words: list[str]) -> int:
     return power.main(words)
 
 
+def _technician(words: list[str]) -> int:
+    from tests.station import setting_up, technician
+
+    return setting_up.main() or (0 if words == ["here"] else technician.main())
+
+
 def _kills(words: list[str]) -> int:
     from tests.station import kills
 
@@ -99,7 +106,14 @@ def _service(words: list[str]) -> int:
     return int(pytest.main([*(str(_HERE / name) for name in files), *words]))
 
 
-_WITH_VM = {"test": _test, "shell": _shell, "run": _run, "readonly": _readonly, "power": _power}
+_WITH_VM = {
+    "test": _test,
+    "shell": _shell,
+    "run": _run,
+    "readonly": _readonly,
+    "power": _power,
+    "technician": _technician,
+}
 _WORDS = {
     **_WITH_VM,
     "clean": _clean,

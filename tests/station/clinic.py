@@ -6,8 +6,8 @@
         clinic.environment                         # for programs that are to meet this station
 
 The camera is the virtual one and looks at a scene that the settings know nothing of; the bar's frames come over the
-network, as a WLED controller gets them. `turned` : somebody has mounted the bar the wrong way round. Every wait is
-bounded.
+network, as a WLED controller gets them. `turned` : somebody has mounted the bar the wrong way round. `order` : the
+order of its colours, whatever the settings say. Every wait is bounded.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from appliance.records import U8
 from appliance.station.calibration import read_calibration
 from appliance.station.places import RUNTIME
 from appliance.station.status import Status, read_status
@@ -68,9 +69,10 @@ class Clinic:
         turned: bool = False,
         rate_hz: float = 60.0,
         places: Places | None = None,
+        order: str = "rgb",
         **scene: Any,
     ) -> None:
-        self._turned = turned
+        self._turned, self._order = turned, order
         self.runtime, self.state, self.file = places or Places(
             folder / "run", folder / "state", folder / "hipbar.toml"
         )
@@ -161,11 +163,20 @@ class Clinic:
 
     def half(self) -> str:
         """The half of the bar that is lit, as somebody sees it who stands where the runner runs."""
-        time.sleep(0.3)  # a glance: longer than a cross-fade of the lights
-        lit = self._seen.any(axis=1)
-        halves = [bool(lit[: LEDS // 2].any()), bool(lit[LEDS // 2 :].any())]
-        first, second = reversed(halves) if self._turned else halves
+        lit = self._glance().any(axis=1)
+        first, second = bool(lit[: LEDS // 2].any()), bool(lit[LEDS // 2 :].any())
         return "left" if first and not second else "right" if second and not first else "neither"
+
+    def colour(self) -> str:
+        """The colour of what is lit; "o" for a mixture."""
+        found = {"rgb"[int(np.argmax(led))] for led in self._glance() if led.any()}
+        return found.pop() if len(found) == 1 else "o"
+
+    def _glance(self) -> U8:
+        """What is lit, from the runner's left to right."""
+        time.sleep(0.3)  # longer than a cross-fade of the lights
+        seen = self._seen[:, [self._order.index(colour) for colour in "rgb"]]
+        return seen[::-1] if self._turned else seen
 
     def _look(self) -> None:
         while not self._ended.is_set():

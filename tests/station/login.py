@@ -175,12 +175,16 @@ class Login:
 
     def expect(self, what: str, within_s: float | None = None) -> str:
         """Waits until the terminal gets this text; what came before it, without colours."""
+        self.either([what], within_s)
+        return plain(str(self.screen.before))
+
+    def either(self, what: Sequence[str], within_s: float | None = None) -> int:
+        """Waits until the terminal gets one of these; which."""
         try:
-            self.screen.expect_exact(what, timeout=within_s or self.within_s)
+            return int(self.screen.expect_exact(list(what), timeout=within_s or self.within_s))
         except (pexpect.TIMEOUT, pexpect.EOF) as error:
             seen = plain(self.screen.before or "")[-3000:]
             raise LoginFailed(f"never came: {what!r} ({type(error).__name__}); the screen:\n{seen}") from None
-        return plain(str(self.screen.before))
 
     def type(self, text: str) -> None:
         """Presses keys."""
@@ -188,7 +192,7 @@ class Login:
 
     def run(self, command: str, within_s: float | None = None) -> Said:
         """One command to its end."""
-        with self.talk(command) as talk:
+        with self.talk(command, within_s) as talk:
             pass
         return Said(talk.code, talk.out)
 
@@ -217,9 +221,9 @@ class Talk:
 
     def either(self, what: Sequence[str], within_s: float | None = None) -> int:
         """Waits until it says one of these; which."""
-        found = self._login.screen.expect_exact(list(what), timeout=within_s or self._login.within_s)
+        found = self._login.either(what, within_s)
         self._parts += [plain(str(self._login.screen.before)), what[found]]
-        return int(found)
+        return found
 
     def type(self, text: str) -> None:
         """Presses keys."""

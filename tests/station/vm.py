@@ -289,6 +289,11 @@ class Vm:
         """A person's own look around."""
         return subprocess.run([*self._words(None), "-t"], check=False).returncode
 
+    def login_words(self, user: str) -> list[str]:
+        """What somebody types to log in on a terminal: a connection of its own, as a user who has root's key."""
+        words = [word for word in self._words(None) if not word.startswith("-oControlPath")]
+        return [*(f"{user}@127.0.0.1" if word == "root@127.0.0.1" else word for word in words), "-tt"]
+
     def ended(self, timeout_s: float) -> float:
         """Until it has switched itself off; when that was seen, on this computer's clock."""
         try:
