@@ -171,4 +171,4 @@ def test_a_station_that_waits_for_better_settings_still_tells_those_in_force(sta
     one.lit(Notice.FAULT)
     with Link.open(one.runtime) as link:
         assert link.settings()["origins"]["strip.kind"] == "default"
-        assert link.hello().state == Light.FAULT
+        one.status(lambda s: s.state == Light.FAULT)
