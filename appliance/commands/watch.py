@@ -107,6 +107,7 @@ def _fed(config: Path) -> Iterator[Feed]:
 
     with reached(config) as first:
         runtime = first.runtime
+        first.close()
         with contextlib.closing(Feed(lambda: Link.open(runtime))) as feed:
             yield feed
 

@@ -54,7 +54,7 @@ def test_the_hip_that_drops_is_named_not_the_foot_that_stands(view: View) -> Non
     assert mean.index("6.2") < mean.index(
         "1.5"
     )  # right stance: the left hip drops, and its column is the left one
-    assert "left hip drops more" in text
+    assert "left drops more" in text
 
 
 def test_a_figure_that_was_not_measured_is_a_dash(view: View) -> None:

@@ -123,7 +123,7 @@ def figures(view: View, wide: int) -> list[tuple[str, Look]]:
         (f"drop, last     {deg('right_last_deg')}     {deg('left_last_deg')}  deg", PLAIN),
         (f"drop, mean     {deg('right_drop_deg')}     {deg('left_drop_deg')}  deg", BOLD),
         (f"steps          {right:>5}     {left:>5}", PLAIN),
-        (f"difference {deg('difference_deg', '{:+5.1f}')} deg {_more(moment.get('difference_deg'))}", BOLD),
+        (f"difference {deg('difference_deg', '{:+5.1f}')} deg{_more(moment.get('difference_deg'))}", BOLD),
         (f"obliquity  {deg('obliquity_deg', '{:+5.1f}')} deg   {_posture(moment.get('posture'))}", PLAIN),
         (f"cadence    {deg('cadence_spm', '{:5.0f}')} steps/min  {_sides(moment)}", PLAIN),
         ("", PLAIN),
@@ -179,7 +179,7 @@ def _newest(view: View) -> str:
 def _more(difference: float | None) -> str:
     if difference is None or difference == 0:
         return ""
-    return f"{'left' if difference > 0 else 'right'} hip drops more"
+    return f": {'left' if difference > 0 else 'right'} drops more"
 
 
 def _posture(value: float | None) -> str:
