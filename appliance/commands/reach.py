@@ -129,17 +129,29 @@ class _Own:
             os.chown(self.runtime, who["user"], who["group"])
         self._log = self.runtime / "log"
         self._before: dict[signal.Signals, Any] = {}
+        words = [
+            sys.executable,
+            *_isolated(),
+            "-m",
+            "appliance.cli",
+            "serve",
+            "--config",
+            str(config.resolve()),
+        ]
+        try:
+            self._child = self._started(words, settings, who)
+        except OSError as error:
+            shutil.rmtree(self.runtime, ignore_errors=True)
+            fix = "`sudo systemctl start hipbar` starts the service itself"
+            raise ServiceDown(f"no service of one's own: {words[0]}: {error.strerror}", fix=fix) from None
+
+    def _started(self, words: list[str], settings: Settings, who: dict[str, Any]) -> subprocess.Popen[bytes]:
+        """The child; it works in a folder that it may write to, without which the GPIO library does not load."""
+        here = None if not who and os.access(Path.cwd(), os.W_OK) else self.runtime
         with self._log.open("wb") as log:
-            self._child = subprocess.Popen(
-                [
-                    sys.executable,
-                    *_isolated(),
-                    "-m",
-                    "appliance.cli",
-                    "serve",
-                    "--config",
-                    str(config.resolve()),
-                ],
+            return subprocess.Popen(
+                words,
+                cwd=here,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
