@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from appliance.commands.watching import keys
@@ -74,17 +75,33 @@ def test_a_line_far_away_but_wide_gets_the_whole_picture() -> None:
     assert wire.pace.rate_hz() == 5.0
 
 
-def test_a_terminal_that_stops_answering_is_not_waited_for_forever() -> None:
+def test_a_terminal_that_stops_answering_is_tried_again_every_ten_seconds_and_no_sooner() -> None:
+    pace, tries = Pace(), 0
+    for now_s in np.arange(0.0, 60.0, 0.1).tolist():
+        pace.waited(now_s)
+        if not pace.busy and now_s >= pace.due_s():
+            pace.sent(now_s, 2000, 0.01)
+            tries += 1
+    assert tries == 6
+    pace.answered(60.0)
+    assert not pace.busy
+
+
+def test_a_very_slow_terminal_is_given_ten_times_as_long_as_its_last_screen_took() -> None:
     pace = Pace()
     pace.sent(0.0, 2000, 0.01)
-    pace.waited(4.0)
+    pace.answered(4.0)
+    pace.sent(4.0, 2000, 0.01)
+    pace.waited(40.0)
     assert pace.busy
-    pace.waited(6.0)
+    pace.waited(45.0)
     assert not pace.busy
-    assert not pace.answers
-    assert pace.due_s() >= 1.0  # a second apart, without answers
-    pace.answered(7.0)
-    assert pace.answers
+
+
+def test_an_answer_to_nothing_changes_nothing() -> None:
+    pace = Pace()
+    pace.answered(1.0)
+    assert pace.screen_s is None
 
 
 def test_a_terminal_that_never_answered_gets_one_plain_screen_a_second() -> None:

@@ -20,7 +20,8 @@ _SLOW_S, _QUICK_S = 0.8, 0.3
 """A screen that takes longer makes the next one plainer; a richer one is tried when it should take no longer."""
 _SLOW_TIMES = 2
 """So many in a row: the first screen with more on it is drawn whole, those behind it only where they differ."""
-_DEAF_S = 5.0
+_LOST_S = 10.0
+"""An answer that has not come for so long is lost: somebody has cut the line, or it went to another program."""
 _GUESS = {"full": 16_000, "coarse": 8_000, "dots": 3_000}
 """Bytes of a first screen with so much on it, measured at 80 x 24."""
 _RETRY_S = (10.0, 300.0)
@@ -93,9 +94,8 @@ class Pace:
         self._choose(now_s, took_s - self._round_s)
 
     def waited(self, now_s: float) -> None:
-        """Looks whether an answer is overdue; a terminal that was slow before is given longer."""
-        if self._sent and now_s - self._sent[0][0] > max(_DEAF_S, 10 * (self.screen_s or 0.0)):
-            self.answers = False
+        """Gives an answer up that does not come any more; a terminal that was slow before is given longer."""
+        if self._sent and now_s - self._sent[0][0] > max(_LOST_S, 10 * (self.screen_s or 0.0)):
             self._sent.clear()
 
     def _choose(self, now_s: float, took_s: float) -> None:
