@@ -2,7 +2,7 @@
 
 Seconds on the event loop's clock. One request is answered at a time; the next is not read before the answer was taken.
 A live message is sent only when everything before it was taken, else it is dropped and counted. Refuses what is no
-request (told, then cut off), half a request for longer than `PATIENCE_S`, and a client that takes nothing for so long.
+request (told, then cut off), half a request for more than `PATIENCE_S`, and a client that takes no answer for so long.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from appliance.station import link
 from appliance.station.link import Misunderstood, Request
 
 PATIENCE_S = 5.0
+PAUSED_S = 60.0
+"""So long a client may leave a live message lying: its terminal may stand still, or somebody may have stopped it."""
+
 _log = logging.getLogger("hipbar.desk")
 
 
@@ -47,7 +50,7 @@ class Visitor:
         self._loop = asyncio.get_running_loop()
         self._reader = asyncio.StreamReader(limit=link.MOST_ASKED)
         self._writer: asyncio.StreamWriter | None = None
-        self._untaken, self._untaken_s = 0, self._loop.time()
+        self._untaken, self._untaken_s, self._telling = 0, self._loop.time(), False
 
     async def enter(self, sock: socket.socket) -> None:
         """From a socket to a connection."""
@@ -96,7 +99,7 @@ class Visitor:
         untaken = self.untaken
         if untaken == 0 or untaken != self._untaken:
             self._untaken, self._untaken_s = untaken, self._loop.time()
-        elif self._loop.time() - self._untaken_s >= PATIENCE_S:
+        elif self._loop.time() - self._untaken_s >= (PATIENCE_S if self._telling else PAUSED_S):
             self.leave()
 
     def leave(self) -> None:
@@ -150,5 +153,7 @@ class Visitor:
         except Misunderstood as error:
             frame = link.framed(link.refusal(message["id"], error))
         if self._writer is not None:
+            self._telling = True
             self._writer.write(frame)
             await self._writer.drain()
+            self._telling = False

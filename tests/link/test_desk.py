@@ -254,8 +254,16 @@ def test_the_ninth_tool_is_sent_away_with_words_and_the_next_one_may_come(room: 
         assert one.hello().pid == 1
 
 
-def test_clients_that_say_nothing_say_half_or_take_nothing_lose_their_places(room: Room) -> None:
-    with room.raw() as silent, room.raw() as half, room.raw() as body, room.raw() as never:
+def test_who_says_nothing_or_takes_no_answer_loses_the_place_but_not_who_looks_away(room: Room) -> None:
+    with (
+        room.raw() as silent,
+        room.raw() as half,
+        room.raw() as body,
+        room.raw() as never,
+        room.link() as paused,
+        contextlib.closing(paused.live(30, SIZE)) as stream,
+    ):
+        assert next(stream).missed == 0
         half.sendall(b"\0\0")
         body.sendall(b"\0\0\0\x20half")
         asks = (
@@ -268,9 +276,11 @@ def test_clients_that_say_nothing_say_half_or_take_nothing_lose_their_places(roo
         assert ended(silent)
         assert ended(half)
         assert ended(body)
-        until(lambda: room.desk.clients == 0)
-        assert time.monotonic() - began_s < 2 * visitor.PATIENCE_S
+        until(lambda: room.desk.clients == 1)
+        assert visitor.PATIENCE_S <= time.monotonic() - began_s < 2 * visitor.PATIENCE_S
         assert not room.desk.lent
+        next(stream)
+        assert next(stream).missed > 100
 
 
 @pytest.mark.parametrize("bytes_", [b"GET / HTTP/1.0\r\n\r\n", struct.pack(">I", 0), b"\xff" * 100])
