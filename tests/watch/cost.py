@@ -55,15 +55,15 @@ def turn(station: Station, seconds: float, watched: bool) -> tuple[np.ndarray, f
         before, began = busy_s(station.process.pid), time.monotonic()
         ages = ages_ms(station.runtime, seconds)
         return ages, (busy_s(station.process.pid) - before) / (time.monotonic() - began), 0.0
-    with Terminal(WATCH, env(station)) as terminal:
-        terminal.shows(FRESH)
+    with Terminal(WATCH, env(station), drawn=False) as terminal:
+        while FRESH.encode() not in terminal.raw:
+            time.sleep(0.1)
         time.sleep(_SETTLE_S)
         pids = station.process.pid, terminal.process.pid
         before, began = [busy_s(pid) for pid in pids], time.monotonic()
         ages = ages_ms(station.runtime, seconds)
         took = time.monotonic() - began
         service, watcher = ((busy_s(pid) - old) / took for pid, old in zip(pids, before, strict=True))
-        assert "slow line" not in terminal.text()
     return ages, service, watcher
 
 

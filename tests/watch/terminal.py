@@ -48,7 +48,11 @@ def _at(theirs: int) -> Callable[[], None]:
 
 
 class Terminal:
-    """One program; leaving the block ends it. bytes_s : how many bytes a second the line carries, 0 = any number."""
+    """One program; leaving the block ends it.
+
+    bytes_s : how many bytes a second the line carries, 0 = any number. drawn : False = nothing is drawn here, which
+    takes a processor's time; only questions are answered.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Terminal:
         bytes_s: float = 0.0,
         deaf: bool = False,
         bytewise: bool = False,
+        drawn: bool = True,
     ) -> None:
         self._ours, theirs = pair()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
@@ -67,7 +72,7 @@ class Terminal:
         if bytewise:
             self._stream.select_other_charset("@")  # a terminal that takes each byte for a character
         self._lock, self._bytes_s, self._ended = threading.Lock(), bytes_s, False
-        self.taken = 0
+        self.taken, self._drawn = 0, drawn
         self.raw = bytearray()
         self.process = subprocess.Popen(
             words,
@@ -177,4 +182,7 @@ class Terminal:
             with self._lock:
                 self.taken += len(data)
                 self.raw += data
-                self._stream.feed(data)
+                if self._drawn:
+                    self._stream.feed(data)
+            if not self._drawn and b"\x1b[6n" in data:
+                self._type(b"\x1b[1;2R")

@@ -4,8 +4,8 @@
     page      a `View` and a size -> a `Canvas` of characters; from `picture`, `trace`, `panels`
     pace      how long the terminal took for the last screens -> when the next one, and how much of it
     probe     what the terminal says of itself before anything is drawn
-    screen    the canvas -> the terminal, by textual, its changes by `paint`; keys -> what is tried
+    screen    the canvas -> the terminal, by textual (`glass`), its changes by `paint`; keys -> what is tried
     still     a whole picture with its dots and figures -> a frozen screen, a PNG
 
-Everything but `feed`, `probe`, `screen` and `still` is a pure function of its arguments.
+Everything but `feed`, `probe`, `glass`, `screen` and `still` is a pure function of its arguments.
 """

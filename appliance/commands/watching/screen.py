@@ -9,31 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from rich.color import Color
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
-from textual.drivers.linux_driver import LinuxDriver
-from textual.geometry import Region
-from textual.message import Message
 from textual.screen import Screen
-from textual.strip import Strip
-from textual.widget import Widget
 
 from appliance.commands.watching import keys, paint
-from appliance.commands.watching.canvas import Canvas, Look
 from appliance.commands.watching.feed import Feed
-from appliance.commands.watching.ink import OWN, Ink, rgb_of
+from appliance.commands.watching.glass import ASK, Sheet, Terminal
+from appliance.commands.watching.ink import Ink
 from appliance.commands.watching.pace import Pace
 from appliance.commands.watching.page import Page
 from appliance.commands.watching.still import Still, take
@@ -43,77 +33,11 @@ from appliance.errors import HipbarError
 if TYPE_CHECKING:
     from appliance.station.client import Link
 
-_ASK = "\x1b[6n"
 _NOTE_S = 8.0
 _LOOK_S = 0.5
 """So often at least the screen is looked after: ages grow also when nothing comes."""
 
 SLOW = {"full": "", "coarse": "slow line", "dots": "slow line"}
-
-
-@functools.lru_cache(4096)
-def style_of(look: Look) -> Style:
-    """A look as the terminal library has it."""
-    return Style(color=_colour(look.fore), bgcolor=_colour(look.back), bold=look.bold or None)
-
-
-def _colour(ink: int) -> Color | None:
-    if ink == OWN:
-        return None
-    if ink < 256:
-        return Color.from_ansi(ink)
-    return Color.from_rgb(*(rgb_of(ink) or (0, 0, 0)))
-
-
-class Terminal(LinuxDriver):
-    """The terminal on standard output, counting what is written; answers about its cursor go to the app."""
-
-    def __init__(self, app: Watch, **kwargs: object) -> None:
-        super().__init__(app, **kwargs)  # type: ignore[arg-type]
-        assert sys.__stdout__ is not None
-        self._file = sys.__stdout__
-        self._watch = app
-        self.written = 0
-
-    def write(self, data: str) -> None:
-        """Writes, in the driver's own thread; that has ended when the terminal is gone, and nothing is written then."""
-        if self._writer_thread is not None and self._writer_thread.is_alive():
-            self.written += len(data.encode(errors="replace"))
-            super().write(data)
-        else:
-            self._watch.in_turn(self._watch.gone)
-
-    def close(self) -> None:
-        """Waits for the last bytes, if anybody takes them."""
-        if self._writer_thread is not None and self._writer_thread.is_alive():
-            super().close()
-
-    def process_message(self, message: Message) -> None:
-        """Hands on what was typed; an answer is no key."""
-        if isinstance(message, events.CursorPosition):
-            self._watch.in_turn(self._watch.answered)
-        else:
-            super().process_message(message)
-
-
-class Sheet(Widget):
-    """One canvas over the whole screen, drawn by textual when all of it has to be."""
-
-    DEFAULT_CSS = "Sheet { width: 100%; height: 100%; background: ansi_default; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.canvas = Canvas(0, 0)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Some rows, always as the canvas is now: what was written beside textual is not in its memory."""
-        return [self.render_line(y).crop(crop.x, crop.right) for y in crop.line_range]
-
-    def render_line(self, y: int) -> Strip:
-        """One row."""
-        if y >= self.canvas.height:
-            return Strip.blank(self.size.width)
-        return Strip([Segment(text, style_of(look)) for text, look in self.canvas.stretches(y)])
 
 
 class Watch(App[None]):
@@ -199,7 +123,7 @@ class Watch(App[None]):
         if size > 0:
             now_s = time.monotonic()
             if self._pace.answers:
-                driver.write(_ASK)
+                driver.write(ASK)
             self._pace.sent(now_s, size, now_s - self._began_s)
             self._drawn_from = driver.written
 
@@ -298,7 +222,7 @@ class Watch(App[None]):
         if self._still is not None and self._still_view is not None:
             self._saved(self._still, self._still_view)
         else:
-            self._taken(lambda still: self._saved(still, self.view()))
+            self._taken(lambda still: self._saved(still, still.on(self.view())))
 
     def _taken(self, then: Callable[[Still], None]) -> None:
         """Takes a whole picture with its dots; what then, in the drawing thread."""
