@@ -167,6 +167,7 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         part = sock.recv(size - len(data))
-        assert part, "the connection has ended"
+        if not part:
+            raise ConnectionError("the connection has ended")
         data += part
     return data

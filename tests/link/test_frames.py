@@ -14,45 +14,7 @@ from hypothesis import strategies as st
 from appliance.errors import HipbarError
 from appliance.station import link
 from appliance.station.link import Misunderstood
-
-IDS = st.integers(0, 2**53)
-WORDS = st.text(min_size=1, max_size=64)
-VALUES = st.one_of(
-    st.booleans(),
-    st.integers(-(2**63), 2**63 - 1),
-    st.floats(allow_nan=False),
-    st.text(max_size=256),
-)
-FIGURES = st.recursive(
-    st.none() | VALUES,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=8,
-)
-REQUESTS = st.one_of(
-    st.builds(link.AskHello, id=IDS),
-    st.builds(link.AskStatus, id=IDS),
-    st.builds(link.AskSet, id=IDS, values=st.dictionaries(WORDS, VALUES, max_size=9), keep=st.booleans()),
-    st.builds(link.AskCommit, id=IDS, step=WORDS, values=st.dictionaries(WORDS, VALUES, max_size=9)),
-    st.builds(link.AskRollback, id=IDS, to=st.integers(0, 2**31)),
-    st.builds(link.AskLive, id=IDS, rate_hz=st.floats(0, 240), width=st.integers(0, 16384)),
-    st.builds(
-        link.AskFollow, id=IDS, on=st.booleans(), spot=st.none() | st.tuples(*[st.integers(1, 16384)] * 4)
-    ),
-    st.builds(link.AskBar, id=IDS, rgb=st.none() | st.binary(max_size=3000), for_s=st.floats(0, 2)),
-)
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats()
-    | st.text()
-    | st.binary(max_size=99),
-    lambda inner: (
-        st.lists(inner, max_size=5) | st.dictionaries(st.text() | st.integers(0, 9), inner, max_size=5)
-    ),
-    max_leaves=20,
-)
-ASKS = [kind.__struct_config__.tag for kind in link.Request.__args__]
+from tests.link.shapes import ANY_FIELDS, ANYTHING, ASKS, FIGURES, IDS, REQUESTS
 
 
 def understood(body: bytes) -> Any:
@@ -90,8 +52,7 @@ def test_bytes_that_mean_nothing_are_refused(body: bytes) -> None:
 
 
 @settings(max_examples=300)
-@given(st.sampled_from(ASKS), st.dictionaries(st.sampled_from(["values", "keep", "step", "figures", "to", "rate_hz",
-       "width", "on", "spot", "rgb", "for_s", "other"]), ANYTHING, max_size=5), ANYTHING)  # fmt: skip
+@given(st.sampled_from(ASKS), ANY_FIELDS, ANYTHING)
 def test_fields_of_wrong_types_are_refused_and_right_ones_are_what_they_say(
     ask: str, fields: dict[str, Any], number: Any
 ) -> None:
