@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import logging
 import os
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +45,19 @@ class Desk:
         self._door: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
-        self._closing = False
+        self._closing = threading.Event()
+        self._lock: int | None = None
         self._path = runtime / link.SOCKET
         self._room: _Room | None = None
+        self._numbers = itertools.count(1)
         self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
         try:
             self._lock = _locked(runtime)
             self._door = _opened(self._path)
         except (OSError, HipbarError) as error:
-            self._give_up(f"no control link: {error}")
+            self.trouble = f"no control link: {error}"
+            _log.error("%s", self.trouble)
+            self._unlock()
             return
         self._inode = self._path.stat().st_ino
         self._thread.start()
@@ -70,7 +76,7 @@ class Desk:
         """Cuts everybody off and takes the socket away; waits a second at most."""
         if self._door is None:
             return
-        self._closing = True
+        self._closing.set()
         if self._loop is not None and self._ended is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._ended.set)
@@ -79,31 +85,33 @@ class Desk:
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
         self._door.close()
-        os.close(self._lock)
         self._door = None
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _work(self) -> None:
+        """Attends until it is closed; after a defect of ours anew, with everybody sent away."""
         _step_back()
-        try:
-            asyncio.run(self._attend())
-        except Exception:
-            _log.exception("the control link has failed")
-            self._give_up(
-                "the control link has failed: the tools can't reach the station; restart the service"
-            )
-
-    def _give_up(self, words: str) -> None:
-        self.trouble = words
-        _log.error("%s", words)
+        while not self._closing.is_set():
+            try:
+                asyncio.run(self._attend())
+            except Exception:
+                _log.exception("the control link has failed")
+                self.trouble = "the control link has failed and begins anew; `hipbar logs` says why"
+                self._closing.wait(_AGAIN_S)
 
     async def _attend(self) -> None:
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        if self._closing:
+        if self._closing.is_set() or self._door is None:
             return
-        assert self._door is not None
-        self._room = room = _Room(self._door, Answers(self._hatch, self._orders))
+        self._room = room = _Room(self._door, Answers(self._hatch, self._orders), self._numbers)
         self._loop.set_exception_handler(room.complain)
+        self.trouble = None
         try:
             await room.open(self._ended)
         finally:
@@ -113,12 +121,13 @@ class Desk:
 class _Room:
     """Who is in, and who may come in."""
 
-    def __init__(self, door: socket.socket, answers: Answers) -> None:
+    def __init__(self, door: socket.socket, answers: Answers, numbers: Iterator[int]) -> None:
+        self._numbers = numbers
         self._door, self.answers, self._loop = door, answers, asyncio.get_running_loop()
         self.visitors: dict[int, Visitor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._all, self._knocks = Bucket(_ALL_HZ, _ALL), Bucket(_KNOCKS_HZ, _KNOCKS)
-        self._count = self._complaints = 0
+        self._complaints = 0
 
     async def open(self, ended: asyncio.Event) -> None:
         """Until it has ended; once a second it is seen whether everybody takes what is theirs."""
@@ -127,14 +136,21 @@ class _Room:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOKS_S):
                     await ended.wait()
-            for visitor in list(self.visitors.values()):
-                visitor.look_after()
+            self.look_after()
+
+    def look_after(self) -> None:
+        """Cuts off who does not take what is theirs."""
+        for visitor in list(self.visitors.values()):
+            visitor.look_after()
 
     def close(self) -> None:
         """Everybody out."""
         self._loop.remove_reader(self._door)
         for visitor in list(self.visitors.values()):
             visitor.leave()
+            self.answers.gone(
+                visitor
+            )  # before the last order, so that nothing that was tried outlives its client
         self.answers.close()
 
     def complain(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -167,8 +183,7 @@ class _Room:
         if len(self.visitors) >= MOST_VISITORS:
             _turn_away(sock)
             return
-        self._count += 1
-        visitor = Visitor(self._count, (Bucket(_EACH_HZ, _EACH), self._all))
+        visitor = Visitor(next(self._numbers), (Bucket(_EACH_HZ, _EACH), self._all))
         self.visitors[visitor.number] = visitor
         task = self._loop.create_task(self._visit(visitor, sock))
         self._tasks.add(task)

@@ -346,6 +346,17 @@ def test_closing_sends_everybody_away_and_takes_the_socket_with_it(room: Room) -
     room.desk.close()
 
 
+def test_a_desk_that_fails_begins_anew_and_nothing_that_was_tried_is_left(room: Room) -> None:
+    with room.link() as tool:
+        tool.set({"feedback.mode": "box"})
+        assert room.desk._room
+        room.desk._room.look_after = None  # type: ignore[method-assign,assignment]  # a defect, once
+        until(lambda: room.orders.tried == {})
+    until(lambda: room.desk.trouble is None)
+    with room.link() as tool:
+        assert tool.hello().pid == 1
+
+
 def test_a_service_that_does_not_answer_is_not_waited_for_without_end(room: Room) -> None:
     with Link.open(room.runtime, timeout_s=0.3) as tool:
         room.pause.set()
