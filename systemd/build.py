@@ -101,6 +101,7 @@ def _system(tree: Path, key: Path | None) -> None:
     _copy(HERE / "journald.conf.d/hipbar.conf", tree / "usr/lib/systemd/journald.conf.d/hipbar.conf")
     _copy(HERE / "60-hipbar.rules", tree / "usr/lib/udev/rules.d/60-hipbar.rules")
     _copy(HERE / "hipbar.toml", tree / "usr/share/hipbar/hipbar.toml")
+    _copy(HERE / "hipbar.bash", tree / "usr/share/bash-completion/completions/hipbar")
     _copy(HERE / "hipbar", tree / "usr/bin/hipbar")
     (tree / "usr/bin/hipbar").chmod(0o755)
     documents = tree / "usr/share/doc/hipbar"

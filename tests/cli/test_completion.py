@@ -36,9 +36,9 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{home}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "TERM": "dumb"}
 
 
-def offered(home: Path, *words: str) -> list[str]:
-    """What bash would offer for the last of these words."""
-    script = f'. {home}/script; COMP_WORDS=({" ".join(words)} ""); COMP_CWORD={len(words) - 1};'
+def offered(home: Path, *words: str, file: Path | None = None) -> list[str]:
+    """What bash would offer for the last of these words, by the script that is printed or another one."""
+    script = f'. {file or home / "script"}; COMP_WORDS=({" ".join(words)} ""); COMP_CWORD={len(words) - 1};'
     if words[-1] != '""':
         script = script.replace(' "")', ")")
     script += ' _hipbar_completion hipbar; printf "%s\\n" "${COMPREPLY[@]}"'
@@ -80,6 +80,17 @@ def test_bash_is_offered_the_words_that_fit(home: Path, words: tuple[str, ...], 
 def test_every_setting_is_offered(home: Path) -> None:
     keys = {key for key, *_ in entries(Settings())}
     assert keys <= set(offered(home, "hipbar", "config", "explain", '""'))
+
+
+@needs_bash
+def test_the_script_in_the_package_offers_the_same(home: Path) -> None:
+    packaged = ROOT / "systemd/hipbar.bash"
+    for words in (
+        ("hipbar", "conf"),
+        ("hipbar", "calibrate", '""'),
+        ("hipbar", "config", "explain", "lens."),
+    ):
+        assert offered(home, *words, file=packaged) == offered(home, *words) != []
 
 
 @needs_bash

@@ -39,6 +39,7 @@ PLACES = (
         "./usr/lib/udev/rules.d/60-hipbar.rules",
     ),
     *("./usr/lib/sysusers.d/hipbar.conf", "./usr/lib/tmpfiles.d/hipbar.conf", "./usr/share/doc/hipbar/"),
+    "./usr/share/bash-completion/completions/hipbar",
     *("./usr/share/hipbar/", "./usr/share/man/man1/hipbar", "./usr/share/lintian/overrides/hipbar"),
 )
 
