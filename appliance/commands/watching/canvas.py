@@ -51,6 +51,15 @@ class Canvas:
         here = np.s_[y : y + height, x : x + width]
         self.signs[here], self.fore[here], self.back[here] = signs, fore, back
 
+    def over(self, x: int, y: int, signs: NDArray[np.str_]) -> None:
+        """Puts a block of signs, plain, over what is there; its blanks let it through. It must lie inside."""
+        height, width = signs.shape
+        here = np.s_[y : y + height, x : x + width]
+        there = signs != " "
+        self.signs[here][there] = signs[there]
+        self.fore[here][there] = self.back[here][there] = OWN
+        self.bold[here][there] = False
+
     def text(self) -> str:
         """The characters alone, without trailing blanks."""
         return "\n".join("".join(row).rstrip() for row in self.signs)
@@ -64,14 +73,15 @@ class Canvas:
             | (self.bold != other.bold)
         )
 
-    def stretches(self, y: int) -> Iterator[tuple[str, Look]]:
-        """A row as stretches of one look each."""
-        fore, back, bold = self.fore[y], self.back[y], self.bold[y]
+    def stretches(self, y: int, first: int = 0, last: int | None = None) -> Iterator[tuple[str, Look]]:
+        """A row, or its columns from `first` to before `last`, as stretches of one look each."""
+        here = np.s_[y, first:last]
+        fore, back, bold, signs = self.fore[here], self.back[here], self.bold[here], self.signs[here]
         edge = (fore[1:] != fore[:-1]) | (back[1:] != back[:-1]) | (bold[1:] != bold[:-1])
         begin = 0
-        for end in [*(np.flatnonzero(edge) + 1).tolist(), self.width]:
+        for end in [*(np.flatnonzero(edge) + 1).tolist(), len(signs)]:
             look = Look(int(fore[begin]), int(back[begin]), bool(bold[begin]))
-            yield "".join(self.signs[y, begin:end].tolist()), look
+            yield "".join(signs[begin:end].tolist()), look
             begin = end
 
 

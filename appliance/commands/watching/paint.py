@@ -22,25 +22,13 @@ def changes(before: Canvas, after: Canvas) -> str:
     for y, x, count in spans(after.differs(before)):
         parts.append(_moved(at, x, y))
         end = x + count
-        for text, wanted in _stretches(after, y, x, end):
+        for text, wanted in after.stretches(y, x, end):
             parts += (_turned(look, wanted), text)
             look = wanted
         at = (end, y) if end < after.width else None  # at the edge terminals differ
     if look != PLAIN:
         parts.append(_RESET)
     return "".join(parts)
-
-
-def _stretches(canvas: Canvas, y: int, first: int, last: int) -> list[tuple[str, Look]]:
-    """A part of a row as stretches of one look each."""
-    found: list[tuple[str, Look]] = []
-    x = 0
-    for text, look in canvas.stretches(y):
-        begin, end = max(x, first), min(x + len(text), last)
-        if begin < end:
-            found.append((text[begin - x : end - x], look))
-        x += len(text)
-    return found
 
 
 def _moved(at: tuple[int, int] | None, x: int, y: int) -> str:

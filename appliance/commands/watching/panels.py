@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from appliance.commands.watching.canvas import BOLD, PLAIN, Canvas, Look
-from appliance.commands.watching.ink import Depth, Ink
+from appliance.commands.watching.ink import OWN, Depth, Ink
 from appliance.commands.watching.picture import SIGNS, mark_looks
 from appliance.commands.watching.view import Told, View
 from appliance.records import U8, Posture
@@ -78,19 +78,22 @@ def bar(canvas: Canvas, y: int, view: View, ink: Ink) -> None:
     cells = max(room // len(leds), 1)
     x = (canvas.width - cells * len(leds)) // 2
     if ink.depth is Depth.NONE:
-        signs = lettered(leds)[1:-1]
-        canvas.write(x - 1, y, "[" + "".join(sign * cells for sign in signs) + "]")
+        text = "".join(sign * cells for sign in lettered(leds)[1:-1])
+        canvas.write(x - 1, y, f"[{text}]")
     else:
-        rgb = on_screen(leds)
-        if view.slow:
-            rgb = (rgb // _COARSE * _COARSE).astype(np.uint8)
-        lit = ink.colours(rgb).tolist()
-        dark = (leds.max(axis=1) == 0).tolist()
-        for k, colour in enumerate(lit):
-            sign = "." if dark[k] and ink.depth is Depth.NAMED else " "
-            canvas.write(x + k * cells, y, sign * cells, Look(8 if sign == "." else -1, colour))
+        _coloured(canvas, x, y, leds, cells, ink, coarse=bool(view.slow))
     words = _SHOWN.get(told.shown.upper(), told.shown.lower().replace("_", " "))
     canvas.write(2, y + 1, f"the bar: {words}")
+
+
+def _coloured(canvas: Canvas, x: int, y: int, leds: U8, cells: int, ink: Ink, *, coarse: bool) -> None:
+    """The LEDs as cells in their colours; where a dark one can't be told from the terminal's own black, a point."""
+    rgb = on_screen(leds)
+    if coarse:
+        rgb = (rgb // _COARSE * _COARSE).astype(np.uint8)
+    dark = (leds.max(axis=1) == 0) & (ink.depth is Depth.NAMED)
+    signs, fore = np.where(dark, ".", " ").astype("<U1"), np.where(dark, 8, OWN).astype(np.int32)
+    canvas.fill(x, y, *(np.repeat(part, cells)[None] for part in (signs, fore, ink.colours(rgb))))
 
 
 def freshness(canvas: Canvas, y: int, view: View) -> None:

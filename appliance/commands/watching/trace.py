@@ -19,6 +19,7 @@ from appliance.commands.watching.view import SPAN_S, Past
 SCALES_DEG = (5.0, 10.0, 20.0, 45.0)
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """The Unicode Braille pattern's bit for each of its 4 x 2 points."""
+_PATTERNS = np.array([chr(0x2800 + code) for code in range(256)], "<U1")
 _GAP_S = 0.15
 """So much is left blank before the pen."""
 
@@ -40,11 +41,15 @@ def points(past: Past, columns: int, rows: int, scale: float) -> NDArray[np.bool
     ticks = np.floor(past.t_s[recent] * (columns / SPAN_S)).astype(np.int64)
     heights = np.clip((1 - past.obliquity_deg[recent] / scale) / 2, 0, 1) * (rows - 1)
     ys = np.rint(heights).astype(np.int64)
-    for tick in np.unique(ticks).tolist():
-        here = np.flatnonzero(ticks == tick)
-        first = here[0] - 1 if here[0] > 0 and ticks[here[0] - 1] == tick - 1 else here[0]
-        stroke = ys[first : here[-1] + 1]
-        touched[stroke.min() : stroke.max() + 1, tick % columns] = True
+    if not len(ticks):
+        return touched
+    firsts = np.concatenate(([0], np.flatnonzero(np.diff(ticks)) + 1))
+    before = np.maximum(firsts - 1, 0)  # a stroke begins where the one before it has ended
+    joined = np.where(ticks[before] == ticks[firsts] - 1, ys[before], ys[firsts])
+    upper = np.minimum(np.minimum.reduceat(ys, firsts), joined)
+    lower = np.maximum(np.maximum.reduceat(ys, firsts), joined)
+    row = np.arange(rows)[:, None]
+    touched[:, ticks[firsts] % columns] = (row >= upper) & (row <= lower)
     return touched
 
 
@@ -63,19 +68,14 @@ def draw(canvas: Canvas, box: tuple[int, int, int, int], past: Past, ink: Ink, z
     canvas.write(x + labels, y + middle, dash * wide, zero)
     drawn = _braille if ink.utf8 and ink.braille else _letters
     signs = drawn(past, wide, high, scale)
-    for row in range(high):
-        for column in np.flatnonzero(signs[row] != " ").tolist():
-            canvas.write(x + labels + column, y + row, str(signs[row, column]))
+    canvas.over(x + labels, y, signs)
     _steps(canvas, x + labels, y + high, wide, past, zero)
 
 
 def _braille(past: Past, wide: int, high: int, scale: float) -> NDArray[np.str_]:
     touched = points(past, 2 * wide, 4 * high, scale)
     codes = (touched.reshape(high, 4, wide, 2) * _BITS[None, :, None, :]).sum(axis=(1, 3))
-    signs = np.full((high, wide), " ", "<U1")
-    for row, column in zip(*np.nonzero(codes), strict=True):
-        signs[row, column] = chr(0x2800 + int(codes[row, column]))
-    return signs
+    return np.where(codes > 0, _PATTERNS[codes], " ").astype("<U1")
 
 
 def _letters(past: Past, wide: int, high: int, scale: float) -> NDArray[np.str_]:
@@ -90,8 +90,9 @@ def _steps(canvas: Canvas, x: int, y: int, wide: int, past: Past, look: Look) ->
     for contact_s, off_s, foot in past.steps:
         if now_s - SPAN_S + _GAP_S < contact_s and off_s <= now_s:
             first, last = (math.floor(at_s * (wide / SPAN_S)) for at_s in (contact_s, off_s))
-            for column in range(first, last + 1):
-                canvas.write(x + column % wide, y, foot if column == first else "-", look)
+            text, column = foot + "-" * (last - first), first % wide
+            canvas.write(x + column, y, text[: wide - column], look)
+            canvas.write(x, y, text[wide - column :], look)
     canvas.write(x + math.floor(now_s * (wide / SPAN_S)) % wide, y, "^")
 
 
