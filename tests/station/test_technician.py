@@ -37,10 +37,16 @@ def clinic(can_log_in: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def there(clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
+def sshd(clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """The way in."""
+    with Sshd.started(tmp_path_factory.mktemp("ssh") / "server", clinic.environment) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def there(sshd: Sshd) -> Iterator[Login]:
     """A terminal at that station."""
-    folder = tmp_path_factory.mktemp("ssh")
-    with Sshd.started(folder / "server", clinic.environment) as sshd, sshd.login(WITHIN_S) as terminal:
+    with sshd.login(WITHIN_S) as terminal:
         yield terminal
 
 
@@ -153,6 +159,21 @@ def test_the_live_screen_comes_takes_a_key_and_goes(there: Login, clinic: Clinic
         talk.type("q")
     assert talk.code == 0, talk.out
     clinic.acts(act="stand")
+
+
+def test_a_line_that_breaks_gives_back_what_was_lent_and_tried(
+    sshd: Sshd, there: Login, clinic: Clinic
+) -> None:
+    clinic.acts(act="stand")
+    before = clinic.revision
+    with sshd.login(WITHIN_S) as second:
+        second.screen.sendline("hipbar calibrate strip")
+        second.expect("as the runner sees it?")
+        clinic.until(lambda status: status.lent and status.clients == 1)
+    clinic.until(lambda status: not status.lent and status.clients == 0)
+    assert clinic.status().tried == ()
+    assert clinic.revision == before
+    assert there.run("hipbar status").code == 0
 
 
 def test_the_journal_needs_no_terminal_to_be_read(there: Login) -> None:
