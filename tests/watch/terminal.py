@@ -12,6 +12,7 @@ import os
 import select
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -35,16 +36,8 @@ class _Glass(pyte.Screen):  # type: ignore[misc]
         self.answers(data.encode())
 
 
-def _at(theirs: int) -> Callable[[], None]:
-    """Makes a terminal the child's own, as a login does; its words to standard error stay with us."""
-
-    def login() -> None:
-        errors = os.dup(2)
-        os.login_tty(theirs)
-        os.dup2(errors, 2)
-        os.close(errors)
-
-    return login
+_LOGIN = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+"""Makes the terminal on standard input the process's own, as a login does, and becomes the program."""
 
 
 class Terminal:
@@ -75,11 +68,12 @@ class Terminal:
         self.taken, self._drawn = 0, drawn
         self.raw = bytearray()
         self.process = subprocess.Popen(
-            words,
+            [sys.executable, "-I", "-S", "-c", _LOGIN, *words],
+            stdin=theirs,
+            stdout=theirs,
             stderr=subprocess.PIPE,
             env=dict(env),
-            pass_fds=(theirs,),
-            preexec_fn=_at(theirs),  # noqa: PLW1509  # nothing else runs yet that could hold a lock
+            start_new_session=True,
         )
         os.close(theirs)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -221,6 +221,21 @@ def test_a_service_that_starts_anew_is_waited_for_and_seen_again(tmp_path: Path)
         station.close()
 
 
+def test_a_station_that_is_stopped_is_started_for_as_long_as_somebody_watches(tmp_path: Path) -> None:
+    station = Station(tmp_path, VIRTUAL)
+    try:
+        with Terminal((*WATCH, "--config", str(station.file)), env(station)) as terminal:
+            terminal.shows(FRESH)
+            station.lit(lambda rgb: bool(rgb.any()))
+            terminal.press("q")
+            station.lit(lambda rgb: not rgb.any())
+            assert terminal.ended() == 0
+            assert terminal.process.stderr is not None
+            assert b"using the devices directly until this ends" in terminal.process.stderr.read()
+    finally:
+        station.close()
+
+
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "ctrl-c", "hangs up"])
 def test_whatever_ends_it_the_terminal_is_left_as_it_was_and_the_service_goes_on(
     running: Station, how: str
