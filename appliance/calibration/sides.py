@@ -31,6 +31,9 @@ _APART = 0.07
 """Heels stand further apart than this; what is nearer is the same foot again, of which another spot was seen."""
 _FOOT = 0.12
 """All of one foot's spots lie within this, about a hand's breadth: a shoe may have reflectors of its own."""
+_LEVEL, _FEET_APART = 0.08, 0.03
+"""Both feet are on the ground when their heels are as high as that, and that far apart; shares of the pelvis's height.
+A lens looks down on the heel that is further back as on a higher one, and a camera rolled by 8 deg tilts the floor."""
 _AS_BRIGHT, _REACH_PX = 0.3, 8.0
 """What is dimmer than this share of the pelvis dots is no dot; a leg may well pass before it."""
 
@@ -87,14 +90,28 @@ def stand(looks: Sequence[Look]) -> Stand | None:
     pair = np.median([one.pair for one in late], axis=0)
     middle, span = pair.mean(axis=0), float(np.hypot(*(pair[1] - pair[0])))
     last = late[-1]
-    below = last.spots[:, 1] - middle[1]
-    under = below > max(1.6 * span, 60.0 * last.height_px / 640.0)
-    under &= np.abs(last.spots[:, 0] - middle[0]) < 0.3 * below + 0.2 * span
-    if under.sum() < 2:
+    under, below = _under(last, middle, span)
+    if len(under) < 2:
         return None
-    leg_px = float(np.median(below[under]))
-    rest = [p for p in last.spots[under] if all(_near(one, p, RESTS * leg_px) for one in late)]
+    leg_px = float(np.median(below))
+    rest = [p for p in under if all(_near(one, p, RESTS * leg_px) for one in late)]
     return Stand(np.array(rest), leg_px) if len(rest) >= 2 else None
+
+
+def on_one_leg(one: Look) -> bool | None:
+    """Whether one foot is off the ground: a spot well above the lowest one, and no second one as low; None = unknown.
+
+    A shoe's own reflectors lie within a hand's breadth of one another, and count as one foot.
+    """
+    if not np.isfinite(one.pair).all():
+        return None
+    under, below = _under(one, one.pair.mean(axis=0), float(np.hypot(*(one.pair[1] - one.pair[0]))))
+    if len(under) < 2:
+        return None
+    high = 1.0 - below / below.max()
+    low = under[high < _LEVEL]
+    two = len(low) > 1 and float(np.ptp(low[:, 0])) > _FEET_APART * below.max()
+    return bool(((high > _LEVEL) & (high < 0.6)).any()) and not two
 
 
 def lifted(looks: Sequence[Look], rest: Stand, asked: Side) -> Lift | None:
@@ -122,6 +139,14 @@ def mirrored(left: Lift, right: Lift) -> bool | None:
     """Whether the upright picture shows left on the right; None when it was the same heel twice."""
     apart = right.x_px - left.x_px
     return None if abs(apart) < _APART * left.leg_px else apart < 0
+
+
+def _under(one: Look, middle: F64, span: float) -> tuple[F64, F64]:
+    """The spots where feet can be, (k, 2), and how far (px) each is below the pelvis's middle."""
+    below = one.spots[:, 1] - middle[1]
+    under = below > max(1.6 * span, 60.0 * one.height_px / 640.0)
+    under &= np.abs(one.spots[:, 0] - middle[0]) < 0.3 * below + 0.2 * span
+    return one.spots[under], below[under]
 
 
 def _rise(one: Look, rest: Stand) -> tuple[tuple[int, ...], float]:

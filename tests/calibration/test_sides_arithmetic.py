@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.calibration.sides import Lift, Look, Stand, gone, lifted, look, mirrored, stand, upright
+from appliance.calibration.sides import (
+    Lift,
+    Look,
+    Stand,
+    gone,
+    lifted,
+    look,
+    mirrored,
+    on_one_leg,
+    stand,
+    upright,
+)
 from appliance.calibration.spots import Spot
 from appliance.config import Camera
 from appliance.records import F64, Side
@@ -125,6 +136,23 @@ def test_a_small_a_short_and_a_past_lift_are_none() -> None:
     assert lifted(looks(up(0), seconds=0.3), resting(), Side.LEFT) is None
     past = [*looks(up(0)), *(Look(1.1 + one.t_s, one.spots, one.pair, 640.0) for one in looks(seconds=0.2))]
     assert lifted(past, resting(), Side.LEFT) is None
+
+
+@pytest.mark.parametrize("rolled_deg", [-8.0, 0.0, 8.0])
+@pytest.mark.parametrize("rise_px", [40.0, 110.0])
+def test_who_stands_on_one_leg_is_told_from_who_stands_on_two(rise_px: float, rolled_deg: float) -> None:
+    angle = np.radians(rolled_deg)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+    def seen(heels: F64) -> bool | None:
+        return on_one_leg(Look(0.0, np.concatenate([PAIR, heels]) @ turn, PAIR @ turn, 640.0))
+
+    assert seen(HEELS) is False
+    assert seen(np.concatenate([HEELS, HEELS - (0, 30)])) is False
+    assert seen(up(0, rise_px)) is True
+    assert seen(up(1, rise_px)) is True
+    assert seen(HEELS[:1]) is None
+    assert on_one_leg(Look(0.0, HEELS, np.full((2, 2), np.nan), 640.0)) is None
 
 
 def test_a_foot_that_is_set_aside_is_not_lifted() -> None:

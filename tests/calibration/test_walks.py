@@ -14,6 +14,7 @@ import worlds
 from walking import SETTINGS, Place, ended, half, lifts
 
 from appliance.station.calibration import read_calibration
+from appliance.station.client import Link
 from tests.serving.conftest import LONG_S, ROOT
 
 
@@ -145,6 +146,14 @@ def test_no_zero_is_taken_of_nobody(place: Place) -> None:
     place.act(act="away")
     assert "were seen in" in place.said("zero", "--yes", "--seconds", "2", code=9)
     assert kept(place) == {}
+
+
+def test_no_zero_is_taken_of_who_stands_on_one_leg(place: Place) -> None:
+    place.act(act="lift right")
+    with Link.open(place.station.runtime) as link:
+        link.follow(1.0)
+    assert "on one leg" in place.said("zero", "--yes", "--seconds", "2", code=9)
+    place.act(act="stand")
 
 
 def test_a_zero_can_be_measured_again_and_refused_by_the_technician(place: Place) -> None:

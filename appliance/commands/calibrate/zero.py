@@ -80,12 +80,34 @@ def _measured(link: Link, guide: Guide, seconds: float) -> Outcome:
     old_deg = float(settings["motion"]["zero_deg"])
     rows = gathered(link, seconds + _SETTLE_S, lambda so_far: _show(guide, so_far, seconds))
     rows = rows[rows["t_s"] >= rows["t_s"][0] + _SETTLE_S]
+    _refuse_one_leg(link, rows)
     found = standing_zero(rows["t_s"], rows["obliquity_deg"], rows["posture"], rows["xy_px"], old_deg)
     mount = {key: settings["camera"][key] for key in ("mirror", "rotate_deg")}
     figures = {**msgspec.to_builtins(found), **mount}
     problems = tuple(figures.pop("problems"))
     values = {"motion.zero_deg": round(found.zero_deg, 3)}
     return Outcome(values=values, figures=figures, words=_words(found), problems=problems)
+
+
+def _refuse_one_leg(link: Link, rows: Rows) -> None:
+    """Looks once more at who stood there: on one leg the pelvis drops by degrees, and stays there."""
+    import numpy as np
+
+    from appliance.calibration.sides import look, on_one_leg
+    from appliance.calibration.spots import bright_spots
+    from appliance.commands.calibrate.bar import settings_of
+    from appliance.records import Posture
+
+    if (rows["posture"] == Posture.RUNNING).any():
+        return
+    picture, marks = link.picture(), np.array(rows["xy_px"][-1])
+    luma = np.asarray(picture.luma)
+    seen = look(picture.t_s, bright_spots(luma), marks, settings_of(link).camera, luma.shape[::-1])
+    if on_one_leg(seen):
+        raise CalibrationError(
+            "they stand on one leg: one heel is well above the other",
+            fix="both feet on the ground; cover what else shines below the pelvis; then measure again",
+        )
 
 
 def _show(guide: Guide, rows: Rows, seconds: float) -> None:
