@@ -71,7 +71,7 @@ def test_whatever_is_made_up_is_answered_or_sent_away_and_the_station_measures_o
     cut = st.builds(lambda frame, at: frame[: at % len(frame)], asked, st.integers(0, 10_000))
     turned = st.builds(lambda frame, at: frame[:4] + frame[5:] + bytes([at % 256]), asked, st.integers(0))
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=90, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(asked | nonsense | cut | turned | st.binary(max_size=300), st.booleans())
     def made_up(data: bytes, waits: bool) -> None:
         sock = attack.knock(one.runtime)

@@ -173,7 +173,7 @@ def test_colours_for_another_bar_are_refused(room: Room) -> None:
 
 
 def test_no_client_makes_the_bar_flash_not_even_by_coming_and_going(room: Room) -> None:
-    until_s = time.monotonic() + 2.5
+    until_s = time.monotonic() + 1.8
     while time.monotonic() < until_s:
         with room.link() as one:
             one.bar(WHITE)
@@ -304,13 +304,13 @@ def test_a_client_that_asks_on_and_on_is_slowed_down_and_the_others_are_not(room
     with room.raw() as flood, room.link() as tool:
         flood.sendall(link.framed({"id": 1, "ask": "hello"}) * 2000)
         began_s, count = time.monotonic(), 0
-        while time.monotonic() < began_s + 2.0:
+        while time.monotonic() < began_s + 1.2:
             received(flood)
             count += 1
-        assert 60 < count < 60 + 2.2 * 60 + 5
+        assert 60 < count < 60 + 1.4 * 60 + 5
         began_s = time.monotonic()
         tool.hello()
-        assert time.monotonic() - began_s < 0.5
+        assert time.monotonic() - began_s < 1.0
 
 
 def test_a_reader_that_is_slow_misses_live_messages_and_gets_the_newest(room: Room) -> None:
@@ -322,7 +322,7 @@ def test_a_reader_that_is_slow_misses_live_messages_and_gets_the_newest(room: Ro
         received(slow)  # it had been sent before the pause
         late = received(slow)["live"]
         assert late["missed"] > 15
-        assert late["quiet_ms"] < 250
+        assert late["quiet_ms"] < 500
 
 
 def test_a_client_that_waits_for_an_order_that_hangs_keeps_nobody_from_the_status(room: Room) -> None:
