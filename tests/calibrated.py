@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 from appliance.config import Settings
-from appliance.station.calibration import FILE, Calibration, committed, write_calibration
+from appliance.station.calibration import FILE, committed, read_calibration, write_calibration
 
 
 def prove_sides(state: Path, settings: Settings) -> Path:
     """The calibration of a station with these settings on which left was proved to be left; its file."""
-    write_calibration(state, committed(Calibration(), settings, "sides", {}, {}, proves_sides=True))
+    write_calibration(state, committed(read_calibration(state), settings, "sides", {}, {}, proves_sides=True))
     return state / FILE
 
 

@@ -187,6 +187,10 @@ def committed(
     """
     if step not in STEPS:
         raise CalibrationError(f"no step is called {step!r}", fix=f"steps: {', '.join(STEPS)}")
+    if proves_sides and step != "sides":
+        raise CalibrationError(
+            f"{step}: does not prove which side is left", fix="`hipbar calibrate sides` does"
+        )
     if strange := sorted(set(values) - STEPS[step]):
         raise CalibrationError(
             f"{step}: {strange[0]} is not its to set", fix="it is a setting: docs/settings.md"
@@ -242,18 +246,33 @@ def gone_back(
 
 
 def write_calibration(state: Path, calibration: Calibration) -> None:
-    """Replaces the file, whole; one that can't be read is put aside first. Raises `OutputError`, `CalibrationError`."""
+    """Replaces the file, whole; one that can't be read is put aside first. Raises `OutputError`, `CalibrationError`.
+
+    Refuses to write over a file whose last revision this calibration has never seen: it was not there to be read at the
+    start, or somebody else has put it there. Where the file would be too large to be read again, the oldest go.
+    """
     path = state / FILE
     try:
-        read_calibration(state)
+        last = read_calibration(state).current
     except CalibrationError as error:
         if "newer" in str(error):
             raise
         _put_aside(path)
-    file = _File(crc32=_crc(calibration.revisions), revisions=calibration.revisions)
+    else:
+        if last is not None and _crc((last,)) not in (_crc((one,)) for one in calibration.revisions):
+            fix = "`hipbar config reload` takes it; then this step again"
+            raise CalibrationError(f"{path}: holds another calibration than the one in force", fix=fix)
     with contextlib.suppress(OSError):
         state.mkdir(parents=True, exist_ok=True)
-    write_whole(path, msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n")
+    revisions = calibration.revisions
+    while len(data := _encoded(revisions)) > _MOST_BYTES and len(revisions) > 1:
+        revisions = revisions[len(revisions) // 10 + 1 :]
+    write_whole(path, data)
+
+
+def _encoded(revisions: tuple[Revision, ...]) -> bytes:
+    file = _File(crc32=_crc(revisions), revisions=revisions)
+    return msgspec.json.format(msgspec.json.encode(file), indent=1) + b"\n"
 
 
 def _put_aside(path: Path) -> None:
