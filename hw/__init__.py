@@ -77,7 +77,8 @@ class Rig:
         self._keep_in_view()
         if "panel" in parts:
             self.panel.close()
-            self.panel, _ = open_panel(settings)
+            self.panel, warning = open_panel(settings)
+            self.warnings = (f"{warning} (the station runs without its panel)",) if warning else ()
         return self._camera or self.see()
 
     def close(self) -> None:

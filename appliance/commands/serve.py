@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -24,8 +24,8 @@ from appliance.commands.stop import Stop, Stopped
 if TYPE_CHECKING:
     from appliance.config import Settings
     from appliance.errors import HipbarError, SettingsError
+    from appliance.station.change import Change
     from appliance.station.service import Service
-    from appliance.station.steward import Change
     from hw import Rig
     from hw.camera import Camera
     from hw.notify import Notifier
@@ -39,6 +39,7 @@ AGAIN_S = 1.0
 _COMPILE_S = 300.0  # a cold kernel cache on a slow card
 _HELD_S = 1.0
 _NAP_S = 0.25
+T = TypeVar("T")
 
 
 @click.command(name="serve")
@@ -97,6 +98,8 @@ class _Start:
             steward.resort(self._known() or fallback.AS_DRAWN)
         for warning in steward.warnings:
             _log.warning(warning)
+        self._wired = steward.settings
+        """What the bar was opened with, until the loop runs: what is asked for meanwhile may be another bar."""
         self._runtime = runtime_dir()
         with contextlib.suppress(OSError):
             self._runtime.mkdir(parents=True, exist_ok=True)
@@ -114,7 +117,7 @@ class _Start:
         with contextlib.closing(self._rig()) as rig:
             if self._stop():
                 raise Stopped  # before anything is lit: what follows takes a while on a busy machine
-            rig.strip.show(pattern(Notice.STARTING, self._settings))
+            rig.strip.show(pattern(Notice.STARTING, self._wired))
             rig.panel.say(Light.WARMING_UP)
             self._notifier.extend(_COMPILE_S, "starting")
             for warning in rig.warnings:
@@ -142,27 +145,58 @@ class _Start:
         from appliance.feedback.patterns import pattern
         from appliance.records import Light, Shown
 
-        rig.strip.show(pattern(Shown.WARMING_UP, self._settings))
+        rig.strip.show(pattern(Shown.WARMING_UP, self._wired))
         service.say(Light.WARMING_UP)
         self._notifier.extend(_COMPILE_S, "warming up")
         with self._stop.at_once():
             warmed_pipeline(self._settings)
             from appliance.pipeline import Pipeline  # not before: it brings all compiled code with it
             from appliance.station.measuring import measure
-        camera = self._patiently(rig.see, rig, service)
-        settings, proved = self._settings, self._steward.proved
-        entered: Callable[[], None] = lambda: None  # noqa: E731
+        camera, settings, proved = self._patiently(partial(self._seen, rig), rig, service)
+        over: Callable[[], None] = lambda: None  # noqa: E731
         while not self._steward.anew:
             pipeline = Pipeline(settings, sides_proved=proved)
-            change = measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop, entered)
+            change = measure(service, settings, camera, rig.strip, rig.panel, pipeline, self._stop, over)
             if change is None:
                 return
-            self._notifier.extend(_COMPILE_S, "changing settings")
-            camera, refused = _reopened(rig, change, settings)
-            if refused is None:
-                settings, proved = change.settings, change.proved
-            entered = partial(change.settle, refused)
+            refused = self._refused(rig, camera, change)
+            camera = rig.reopen(change.settings, ()) if refused is None else self._as_before(rig, change)
+            settings, proved = (change.settings, change.proved) if refused is None else self._steward.begin()
+            over = partial(change.settle, refused)
             service.panel(rig.panel)
+
+    def _seen(self, rig: Rig) -> tuple[Camera, Settings, bool]:
+        """The camera as the settings of this moment want it, with them: they may have changed since the bar was lit."""
+        settings, proved = self._steward.begin()
+        return rig.reopen(settings, ()), settings, proved
+
+    def _refused(self, rig: Rig, camera: Camera, change: Change) -> HipbarError | None:
+        """Has devices as other settings want them; why that can't be.
+
+        The watchdog grants these, and those of before again, as long as it would grant the loop.
+        """
+        from appliance.errors import HipbarError
+
+        was, now = change.before.camera, change.settings.camera
+        self._notifier.status("changing settings")
+        self._notifier.alive()
+        try:
+            kept = rig.reopen(change.settings, change.parts) is camera
+            if kept and (was.exposure_us, was.gain) != (now.exposure_us, now.gain):
+                camera.expose(now.exposure_us, now.gain)
+        except HipbarError as error:
+            _log.warning("the new settings can't be used: %s; %s", error, error.fix)
+            if not change.asked:
+                raise
+            return error
+        for warning in rig.warnings if "panel" in change.parts else ():
+            _log.warning(warning)
+        return None
+
+    def _as_before(self, rig: Rig, change: Change) -> Camera:
+        """The devices that were left for a change that can't be; raises when they can't be had any more, either."""
+        self._notifier.alive()
+        return rig.reopen(change.before, change.parts)
 
     def _safe(self, rig: Rig, service: Service) -> None:
         """Measures with the file's settings, or with the button held at power-on with what is known of the wiring.
@@ -208,11 +242,11 @@ class _Start:
         from appliance.records import Light, Notice
 
         while True:
-            rig.strip.show(pattern(Notice.FAULT, self._settings))
+            rig.strip.show(pattern(Notice.FAULT, self._wired))
             service.say(Light.FAULT, problem)
             self._wait(rig)
 
-    def _patiently(self, open_part: Callable[[], Camera], rig: Rig, service: Service) -> Camera:
+    def _patiently(self, open_part: Callable[[], T], rig: Rig, service: Service) -> T:
         """The camera, looked for again and again while the bar says that there is none, or no file to be played."""
         from appliance.errors import CameraLost, SourceError
         from appliance.feedback.patterns import pattern
@@ -230,7 +264,7 @@ class _Start:
                 told, lost = str(error), error
             for _ in range(round(AGAIN_S / _NAP_S)):
                 light, notice = signs_of(lost)
-                rig.strip.show(pattern(notice, self._settings))
+                rig.strip.show(pattern(notice, self._wired))
                 service.say(light, lost)
                 self._wait(rig)
 
@@ -280,14 +314,3 @@ class _Start:
     def _nap(self, seconds: float = _NAP_S) -> None:
         with self._stop.at_once():
             time.sleep(seconds)
-
-
-def _reopened(rig: Rig, change: Change, before: Settings) -> tuple[Camera, HipbarError | None]:
-    """Devices as other settings want them; or, when that can't be, as they were before, and why."""
-    from appliance.errors import HipbarError
-
-    try:
-        return rig.reopen(change.settings, change.parts), None
-    except HipbarError as error:
-        _log.warning("the new settings can't be used: %s; %s", error, error.fix)
-        return rig.reopen(before, change.parts), error

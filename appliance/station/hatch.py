@@ -72,6 +72,15 @@ class _Wish:
     def __init__(self, act: Callable[[], None]) -> None:
         self.act, self.done = act, threading.Event()
         self.error: Exception | None = None
+        self._claim = threading.Lock()
+
+    def taken(self) -> bool:
+        """The loop's: whether it is still wanted. What is taken is done, and nobody gives up waiting for it."""
+        return self._claim.acquire(blocking=False)
+
+    def withdrawn(self) -> bool:
+        """The asker's: whether it was in time to take it back."""
+        return self._claim.acquire(blocking=False)
 
 
 class Hatch:
@@ -121,6 +130,8 @@ class Hatch:
         wish = self._wish
         if wish is not None:
             self._wish = None
+            if not wish.taken():
+                return
             try:
                 wish.act()
             except Exception as error:
@@ -196,9 +207,10 @@ class Hatch:
         """Has the loop do something between two frames, and waits until it is done; raises what it raised."""
         with self._asking:
             wish = self._wish = _Wish(act)
-            if not wish.done.wait(_ANSWER_S):
+            if not wish.done.wait(_ANSWER_S) and wish.withdrawn():
                 self._wish = None
                 raise CameraLost("the loop did not answer: no frames come", fix="`hipbar status` says why")
+            wish.done.wait()  # it is being done: the loop can't hang in it for long without ending the process
         if isinstance(wish.error, HipbarError):
             raise wish.error
         if wish.error is not None:
@@ -271,7 +283,7 @@ class LentStrip:
     def show(self, rgb: U8, /) -> None:
         """Lights all LEDs: (n, 3) uint8."""
         lent = self._hatch.lit(time.monotonic())
-        if lent is None:
+        if lent is None or lent.shape != rgb.shape:  # lent before the bar had another length
             self._own.show(rgb)
             return
         self._bare.show(lent)

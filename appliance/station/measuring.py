@@ -17,6 +17,7 @@ from appliance.feedback.patterns import pattern
 from appliance.pipeline import Pipeline
 from appliance.records import U8, Light, Notice, Shown, Update
 from appliance.station.archive import Archive
+from appliance.station.change import Change
 from appliance.station.face import Face
 from appliance.station.hatch import About, LentStrip, WatchedCamera
 from appliance.station.loop import Ledger, Stop, watch
@@ -26,7 +27,6 @@ from appliance.station.recording import Header
 from appliance.station.scribe import Scribe
 from appliance.station.sentinel import BeatingCamera, BeatingStrip
 from appliance.station.service import Camera, Panel, Service, signs_of
-from appliance.station.steward import Change
 from appliance.station.tally import Delays, Tally
 from appliance.station.teller import keeping_of
 from appliance.station.wallclock import FILE as CLOCK
@@ -54,12 +54,12 @@ def measure(
     panel: Panel,
     pipeline: Pipeline,
     stop: Stop,
-    entered: Callable[[], None] = lambda: None,
+    over: Callable[[], None] = lambda: None,
 ) -> Change | None:
     """Until `stop` says so, the button is held very long, something is lost, or other settings want a new beginning.
 
-    Those are what is returned; None = the end. `settings` are those that the devices were opened with. entered : called
-    when the loop can be asked to change.
+    Those are what is returned; None = the end. `settings` are those that the devices were opened with. over : called
+    when the change that this was begun for is made.
     """
     steward, hatch = service.steward, service.hatch
     header = Header.of(settings, camera.size, camera.rate_hz, settings.camera.row_us * 1e-6, service.version)
@@ -74,8 +74,8 @@ def measure(
     hatch.about = _about(settings, camera)
     witness = _Witness(service, Post(panel), face, ledger, archive, scribe, camera)
     last: Shown | Notice = Shown.OFF
-    steward.loop = _Loop(settings, pipeline, face, camera)
-    entered()
+    loop = _Loop(settings, pipeline, face, camera)
+    steward.enter(loop, settings, pipeline.sides_proved, over)
     try:
         watch(
             BeatingCamera(WatchedCamera(camera, hatch), service.beat, time.monotonic),
@@ -85,38 +85,38 @@ def measure(
             witness,
             stop,
         )
-        if steward.pending:
+        if steward.pending and not stop():
             last = Notice.STARTING
     except HipbarError as error:
         light, last = signs_of(error)
         service.say(light, error)
         raise
     finally:
-        steward.loop = None
+        if change := steward.leave():
+            change.before = loop.settings
         service.beat.turned_s = None  # what is put away now is no turn of the loop
         with contextlib.suppress(HipbarError):  # a strip that is lost has told so
             strip.show(pattern(last, settings))
         ledger.flush()
         scribe.close()  # a card that hangs takes seconds, in which nothing old may be lit
-    change, steward.pending = steward.pending, None  # or a slow asker would have the loop left for it again
-    return change
+    return None if stop() else change
 
 
 class _Loop:
     """What can be changed of the loop while it runs; called by the loop itself, between two frames."""
 
     def __init__(self, settings: Settings, pipeline: Pipeline, face: Face, camera: Camera) -> None:
-        self._settings, self._pipeline, self._face, self._camera = settings, pipeline, face, camera
+        self.settings, self._pipeline, self._face, self._camera = settings, pipeline, face, camera
 
     def adopt(self, settings: Settings, proved: bool) -> None:
         """Takes settings that need nothing opened anew."""
-        was, now = self._settings.camera, settings.camera
+        was, now = self.settings.camera, settings.camera
         if (was.exposure_us, was.gain) != (now.exposure_us, now.gain):
             self._camera.expose(now.exposure_us, now.gain)
         self._pipeline.adopt(settings)
         self._pipeline.sides_proved = proved
         self._face.adopt(settings)
-        self._settings = settings
+        self.settings = settings
 
 
 def _about(settings: Settings, camera: Camera) -> About:

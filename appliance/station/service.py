@@ -204,6 +204,8 @@ class Service:
         self.teller.later(self._remember)
 
     def _remember(self) -> None:
+        if self.facts.safe_settings or self.steward.problem:
+            return  # what works now is not what the file says
         if trouble := remember(self.steward.text, self.state):
             _log.warning("%s", trouble)
 

@@ -31,14 +31,13 @@ from appliance.station.calibration import (
     sides_proved,
     write_calibration,
 )
-from appliance.station.change import Change
+from appliance.station.change import Change, changed_keys, parts_of
 from appliance.station.hatch import Hatch
 from appliance.station.link import TRYABLE
 from appliance.station.places import state_dir
 from appliance.station.status import Status
 
 _ONLY_ANEW = frozenset({"service.state", "service.memory_mb"})
-_MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
 _READS_S = 1.0
 _APART_S = 0.5
 """From one change that the loop is left for to the next: each is a flash, and three flashes a second are the limit."""
@@ -98,6 +97,12 @@ class Steward:
             if (settings, proved) != (self.settings, self.proved):
                 parts = parts_of(changed_keys(settings, self.settings), self.settings)
                 self.pending = Change(self.settings, self.proved, parts, None)
+
+    def leave(self) -> Change | None:
+        """The loop runs no more; what it was left for, if somebody has changed something."""
+        with self._entering:
+            change, self.loop, self.pending = self.pending, None, None
+            return change
 
     def calibration(self) -> Calibration:
         """All its revisions."""
@@ -164,7 +169,7 @@ class Steward:
         if state_dir(base) != self.state:
             raise _anew("service.state")
         changed, parts = self._apply(base, read_calibration(self.state), self._tried)
-        self.text, self.problem = text, None
+        self.text, self.problem, self.warnings = text, None, []
         return {"changed": changed, "reopened": sorted(parts)}
 
     def commit(
@@ -204,9 +209,15 @@ class Steward:
         self._apply(self._base, calibration, tried)
         try:
             write_calibration(self.state, calibration)
-        except HipbarError:
-            self._apply(self._base, *before)
+        except HipbarError as error:
+            try:
+                self._apply(self._base, *before)
+            except HipbarError as also:
+                self.warnings = [
+                    f"calibrated, but not kept: {error}; and what was before can't be used: {also}"
+                ]
             raise
+        self.warnings = []
         assert calibration.current
         return calibration.current.number
 
@@ -242,14 +253,17 @@ class Steward:
                 take()
                 return frozenset({"everything"}) if parts else parts
             if not adopted:
-                change = self.pending = Change(aim, proved, parts, take)
+                owed = self.pending.parts if self.pending else frozenset()
+                change = self.pending = Change(aim, proved, parts | owed, take)
         if not adopted:
-            change.wait()
-            self._left_s = time.monotonic()
-            return change.parts
+            try:
+                change.wait()
+            finally:
+                self._left_s = time.monotonic()
+            return parts
 
         def adopt() -> None:
-            loop.adopt(aim, proved)
+            (self.loop or loop).adopt(aim, proved)  # whichever runs when its turn comes
             take()
 
         self._hatch.ask(adopt)
@@ -307,25 +321,6 @@ def read_whole(text: str, file: Path) -> Settings:
             fix = "name it; /usr/share/hipbar/hipbar.toml is the file as it was delivered"
             raise SettingsError(f"{file}: {key} is not set", fix=fix)
     return settings
-
-
-def changed_keys(was: Settings, now: Settings) -> list[str]:
-    """The dotted keys whose values differ, in the order of the file."""
-    before = {key: value for key, value, *_ in entries(was)}
-    return [key for key, value, *_ in entries(now) if value != before[key]]
-
-
-def parts_of(changed: list[str], now: Settings) -> frozenset[str]:
-    """What has to be opened anew for these changes."""
-    wired = [key for key in changed if key not in ADOPTED | EXPOSED | _MOUNT]
-    tables = {key.partition(".")[0] for key in wired}
-    parts = tables & {"camera", "strip", "panel"}
-    if "gpio" in tables:
-        parts |= {"panel", "strip"}
-    made_of_settings = now.camera.source == "virtual"  # its pictures are what the settings say
-    if made_of_settings and ("lens" in tables or _MOUNT.intersection(changed)):
-        parts |= {"camera"}
-    return frozenset(parts)
 
 
 def _anew(key: str) -> SettingsError:
