@@ -25,6 +25,8 @@ _STRAIGHT_PX = 1.0
 _STEEP_DEG = 30.0
 _APART_DEG = 8.0
 """Two plumb lines seen closer together than this say little about pitch."""
+_ELSEWHERE = 0.2
+"""Nor do they about roll, less than a tenth of the picture apart."""
 
 
 class Plumb(msgspec.Struct, frozen=True):
@@ -96,20 +98,24 @@ def plumb(dots_px: F64, seen_by: NDArray[np.void]) -> Plumb | None:
     return Plumb(normal, int(best.sum()), off_px, float(chosen[:, 0].mean()) * focal / float(wide))
 
 
-def from_plumbs(places: Sequence[Sequence[Plumb]], pitch_deg: float) -> Level:
+def from_plumbs(places: Sequence[Sequence[Plumb]], pitch_deg: float, *, lens_known: bool = True) -> Level:
     """Roll, and with lines at two or more places pitch too, from pictures of each place.
 
-    Seen at one place only, the line's lean is taken for roll, given the pitch that is known.
+    Seen at one place only, the line's lean is taken for roll, given the pitch that is known. Where lines at two places
+    meet is straight below the camera; seen from the picture's middle that is roll, whatever the lens's focal length.
     """
     n = min(len(place) for place in places)
     angle = _apart_deg(places)
-    found = np.array([_hung([place[k] for place in places], pitch_deg, angle) for k in range(n)])
-    told = _level("plumb line", found, with_pitch=angle >= _APART_DEG)
+    across = [float(np.mean([line.across for line in place])) for place in places]
+    meet = len(places) > 1 and max(across) - min(across) > _ELSEWHERE
+    found = np.array([_hung([place[k] for place in places], pitch_deg, meet=meet) for k in range(n)])
+    with_pitch = meet and lens_known and angle >= _APART_DEG
+    told = _level("plumb line", found, with_pitch=with_pitch)
     hints = []
     off_px = float(np.median([line.off_px for place in places for line in place]))
     if off_px > _STRAIGHT_PX / 2:
         hints.append(f"the line's dots are {off_px:.1f} px off a straight line: calibrate the lens first")
-    if len(places) > 1 and angle < _APART_DEG:
+    if len(places) > 1 and lens_known and not with_pitch:
         hints.append(f"the places of the line are only {angle:.0f} degrees apart: pitch was not measured")
     return msgspec.structs.replace(told, hints=tuple(hints))
 
@@ -212,9 +218,9 @@ def _apart_deg(places: Sequence[Sequence[Plumb]]) -> float:
     )
 
 
-def _hung(lines: Sequence[Plumb], pitch_deg: float, apart_deg: float) -> tuple[float, float]:
-    """Roll and pitch of one picture of each place: gravity lies in all the planes."""
-    if apart_deg >= _APART_DEG:
+def _hung(lines: Sequence[Plumb], pitch_deg: float, *, meet: bool) -> tuple[float, float]:
+    """Roll and pitch of one picture of each place: gravity lies in all the planes, wherever they `meet`."""
+    if meet:
         normals = np.stack([line.normal / np.linalg.norm(line.normal) for line in lines])
         down = np.linalg.svd(normals, full_matrices=True)[2][2]
         return pose_deg(down * (1.0 if down[1] > 0 else -1.0))

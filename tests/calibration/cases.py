@@ -124,7 +124,7 @@ def level(bench: Bench, rng: np.random.Generator, height_px: int) -> Found:
     bench.scene(**scene, rotate_deg=bench.camera.rotate_deg, mirror=bench.camera.mirror)
     if known:
         bench.believes()
-    found = bench.step("level", Hands(level_turns(bench, scene, rng)), by=by, seconds=1.5, wait=6.0, shim_mm=10.0,
+    found = bench.step("level", Hands(level_turns(bench, scene, rng)), by=by, seconds=1.5, wait=20.0 if by == "board" else 6.0, shim_mm=10.0,
                        **(_bar_place(scene) if by == "bar" and known else {}))  # fmt: skip
     case = f"{by} {'' if known else 'no lens '}{_told(scene)}"
     if isinstance(found, HipbarError):
@@ -152,8 +152,8 @@ def level_turns(bench: Bench, scene: dict[str, Any], rng: np.random.Generator) -
     hung = {"length_m": 0.5 * far, **where}
     small = {"width_m": min(0.6, 0.5 * far), **where}
     return {
-        "at the LEFT of": put(plumb={**hung, "right_m": -aside}), "RIGHT of the picture": put(plumb={**hung, "right_m": aside}),
-        "in the middle of": put(plumb={**hung, "right_m": float(rng.uniform(-0.1, 0.1))}),
+        "at the LEFT of": put(plumb={**hung, "right_m": -aside * rng.uniform(0.6, 1)}),
+        "RIGHT of the picture": put(plumb={**hung, "right_m": aside * rng.uniform(0.6, 1)}),
         "lay a bar|Lay the bar": put(beam=small),
         "Stand the board": put(board=near),
         "proof: put .*600 mm": put(beam={**small, "tilt_deg": tilt["plumb"]}),

@@ -176,6 +176,22 @@ def test_without_a_lens_roll_is_still_found() -> None:
     assert from_bar(stand.bar(), plain, 0.0).roll_deg == pytest.approx(5.0, abs=0.1)
 
 
+@pytest.mark.parametrize("pose", POSES, ids=str)
+def test_without_a_lens_two_lines_show_roll_whatever_the_pitch(pose: tuple[float, float]) -> None:
+    stand = Stand(*pose)
+    plain = optics(stand.camera, Lens())
+
+    def line(right_m: float, low_m: float, high_m: float) -> list[Plumb]:
+        heights = np.linspace(low_m, high_m, 4)
+        seen = (plumb(stand.pixels(*((right_m, 0.0, z) for z in heights)), plain) for _ in range(5))
+        return [one for one in seen if one]
+
+    found = from_plumbs([line(-0.2, 0.6, 1.0), line(0.45, 0.8, 1.2)], 0.0, lens_known=False)
+    assert found.pitch_deg is None
+    assert found.hints == ()
+    assert found.roll_deg == pytest.approx(pose[0], abs=0.2)  # the lens's middle is not the picture's
+
+
 def test_two_lines_close_together_do_not_pretend_to_show_pitch() -> None:
     stand = Stand(4.0, 8.0)
     found = from_plumbs([stand.line(0.0), stand.line(0.05)], pitch_deg=8.0)

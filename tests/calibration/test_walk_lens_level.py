@@ -198,6 +198,18 @@ def test_what_is_not_true_is_refused_with_the_reason_and_nothing_is_kept(place: 
     assert len(read_calibration(place.station.state).revisions) == before
 
 
+def test_a_level_that_the_plumb_line_does_not_agree_with_is_refused(place: Place) -> None:
+    place.act(act="away", beam=None, board=None, plumb=None, roll_deg=ROLL_DEG, pitch_deg=PITCH_DEG)
+    hung = [
+        ("LEFT of the picture", {"plumb": {"right_m": -0.35}}),
+        ("at the RIGHT of", {"plumb": {"right_m": 0.35}}),
+    ]
+    with place.walk("level", "--seconds", "1", "--wait", "10") as child:
+        played(child, place, *hung, ("lay a bar", {"beam": {"tilt_deg": 0.8}}))
+        child.expect(r"hipbar: by the plumb line the level bar is tilted by \+0\.[78]")
+        assert ended(child) == 9
+
+
 def test_a_bar_whose_dots_are_askew_is_turned_about_and_its_own_error_is_gone(place: Place) -> None:
     place.act(act="away", board=None, plumb=None, beam=None, roll_deg=ROLL_DEG, pitch_deg=PITCH_DEG)
     turns = ("Lay the bar", {"beam": {"tilt_deg": 0.4}}), ("end for end", {"beam": {"tilt_deg": -0.4}})

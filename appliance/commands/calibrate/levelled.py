@@ -23,6 +23,8 @@ _SAME_PX = 1.0
 """A thing that moves less from picture to picture rests."""
 _ELSEWHERE = 0.3
 """The second place of a plumb line is at least this share of half a picture away from the first."""
+_UNLIKE_DEG = 0.4
+"""A spirit level and two dots glued to a bar are good to 0.2 deg."""
 _MOST_PX = 60.0
 _FAINT = 0.35
 """A spot with less of the brightest one's height is no dot."""
@@ -49,9 +51,6 @@ class Sight:
         """Roll and, with a calibrated lens, pitch from a line that hangs at two places."""
         from appliance.calibration.level import from_plumbs
 
-        if not self.has_lens:
-            self._ask("Hang the plumb line with its dots in the middle of the picture, where runners run.")
-            return from_plumbs([self._lines(lambda line: None)], 0.0)
         self._ask("Hang the plumb line with its dots at the LEFT of the picture, where runners run.")
         first = self._lines(lambda line: None if line.across < 0 else "the line is not at the left")
         self._guide.say(f"measured at the left ({len(first)} pictures)")
@@ -59,7 +58,7 @@ class Sight:
         self._ask("Now at the RIGHT of the picture.")
         far = "the line is not at the right yet"
         second = self._lines(lambda line: None if line.across > at + _ELSEWHERE else far)
-        return from_plumbs([first, second], self.pitch_deg)
+        return from_plumbs([first, second], self.pitch_deg, lens_known=self.has_lens)
 
     def by_bar(self, below: float | None, *, turn: bool = False) -> Level:
         """Roll from a level bar; pitch too, when its dots are known to be so far `below` the lens, per metre."""
@@ -107,6 +106,7 @@ class Sight:
         level = _mean(self._lay(roll, pitch))
         if by == "plumb":
             self._guide.say(f"a level bar reads {level:+.2f} deg")
+            _refuse_unlike(level)
         self._ask(f"Now the proof: put {words}.")
         if by == "board":
             seen = self._sightings(
@@ -214,7 +214,7 @@ class Sight:
         seen = seek(luma, self._board, mirrored=self._settings.camera.mirror)
         if seen is None:
             exposure.unseen(float(np.percentile(luma, 99)))
-            raise Missing("no board in the picture")
+            raise Missing("no board in the picture: nearer, sharper, or more light")
         if not exposure.seen(seen.white):
             raise Missing(f"finding the exposure (white is at {seen.white:.0f} of 255)")
         return seen
@@ -237,6 +237,15 @@ class Sight:
             and s.across_px / 2 + 1 < s.y_px < h - 2 - s.across_px / 2
         ]
         return np.array(dots, np.float64).reshape(-1, 2)
+
+
+def _refuse_unlike(level_deg: float) -> None:
+    """Plumb line and spirit level must say the same of what is level."""
+    if abs(level_deg) > _UNLIKE_DEG:
+        raise CalibrationError(
+            f"by the plumb line the level bar is tilted by {level_deg:+.2f} deg (limit {_UNLIKE_DEG:g})",
+            fix="one of them is not true: does the line hang free, lies the bar level and across? then start again",
+        )
 
 
 def _moved(tilt: float, expected_deg: float) -> str | None:
