@@ -87,7 +87,7 @@ def _once(config: Path, seconds: float) -> int:
 
     with _fed(config) as feed:
         page = Page(Ink(Depth.NONE, _stdout_is_utf8()))
-        feed.wish = (5.0, page.picture_size(*SMALLEST))
+        feed.size = page.picture_size(*SMALLEST)
         feed.start()
         began_s = time.monotonic()
         while time.monotonic() - began_s < seconds or (feed.told is None or not feed.knobs.mode):

@@ -44,7 +44,6 @@ def test_a_fast_terminal_gets_the_whole_picture_ten_times_a_second() -> None:
     wire.run(5.0)
     assert wire.details[3:] == ["full"] * (len(wire.details) - 3)
     assert 45 <= len(wire.details) <= 51
-    assert wire.pace.rate_hz() == 10.0
 
 
 @pytest.mark.parametrize(("baud", "worst_s"), [(9600, 1.1), (19200, 1.1), (38400, 1.1), (115200, 0.9)])
@@ -72,7 +71,6 @@ def test_a_line_far_away_but_wide_gets_the_whole_picture() -> None:
     wire.run(10.0)
     assert wire.details[-1] == "full"
     assert wire.pace.screens_hz() == pytest.approx(1 / 0.3, rel=0.1)
-    assert wire.pace.rate_hz() == 5.0
 
 
 def test_a_terminal_that_stops_answering_is_tried_again_every_ten_seconds_and_no_sooner() -> None:

@@ -14,8 +14,6 @@ DETAILS = ("full", "coarse", "dots")
 """What is drawn of the picture: all greys, few, its dots alone."""
 
 MOST_HZ, DEAF_HZ = 10.0, 1.0
-_RATES_HZ = (5.0, 10.0)
-"""Of live messages: never so few that one of a runner's steps goes by between two of them."""
 _SLOW_S, _QUICK_S = 0.8, 0.3
 """A screen that takes longer makes the next one plainer; a richer one is tried when it should take no longer."""
 _SLOW_TIMES = 2
@@ -57,11 +55,6 @@ class Pace:
         """When the next screen may be drawn, unless one is on its way."""
         apart_s = 1 / (MOST_HZ if self.answers else DEAF_HZ)
         return self._sent_s + max(apart_s, 3 * self._cost_s)
-
-    def rate_hz(self) -> float:
-        """How many live messages a second are worth asking for."""
-        took_s = 1 / (MOST_HZ if self.answers else DEAF_HZ) if self.screen_s is None else self.screen_s
-        return _RATES_HZ[0] if max(took_s, 3 * self._cost_s) > 1 / _RATES_HZ[0] else _RATES_HZ[1]
 
     def screens_hz(self) -> float | None:
         """How many screens a second were drawn of late."""

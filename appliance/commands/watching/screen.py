@@ -192,10 +192,10 @@ class Watch(App[None]):
             self._sent(driver)
 
     def _wish(self) -> None:
-        """What to ask of the service now: a rate that the terminal can take, a picture that it can draw."""
+        """What to ask of the service now: a picture that the terminal can draw, or none."""
         wide, high = self._page.picture_size(*self.size) if self._pace.detail != "dots" else (0, 0)
         turned = self._feed.mount.rotate_deg in (90, 270)
-        self._feed.wish = (self._pace.rate_hz(), (high, wide) if turned else (wide, high))
+        self._feed.size = (high, wide) if turned else (wide, high)
 
     def _ask(self, question: Callable[[Link], object], said: str) -> None:
         """Asks the service for something, and says that it was done or why not."""
