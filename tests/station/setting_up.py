@@ -209,11 +209,13 @@ class Walk:
 
 
 def both_feet(talk: Talk, clinic: Clinic) -> None:
-    """Somebody does as the terminal says."""
+    """Somebody does as the terminal says, and takes the time to put the first foot down."""
     for side in ("LEFT", "RIGHT"):
         talk.expect(f"Lift the {side} foot")
         clinic.acts(act=f"lift {side.lower()}")
         talk.expect("Put it down again.")
+        if side == "LEFT":
+            talk.expect("one foot is still up")
         clinic.acts(act="stand")
 
 

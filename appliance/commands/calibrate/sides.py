@@ -147,12 +147,16 @@ def _both(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[
 
 def _lift(link: Link, guide: Guide, settings: Settings, side: Side, wait_s: float) -> Lift:
     """Waits until both feet rest, has one lifted, and sees which heel rises."""
-    from appliance.calibration.sides import gone, lifted, stand
+    from appliance.calibration.sides import gone, lifted, on_one_leg, stand
 
     rest = found = None
     for looks in _looks(link, settings, wait_s):
-        rest = stand(looks)
-        guide.figure("both heels rest" if rest else "waiting for two heels at rest", good=bool(rest))
+        up = on_one_leg(
+            looks[-1]
+        )  # the foot of before is not down yet: held still, it would pass for one at rest
+        rest = None if up else stand(looks)
+        word = "one foot is still up" if up else "waiting for two heels at rest"
+        guide.figure("both heels rest" if rest else word, good=bool(rest))
         if rest:
             break
     if rest is None:
