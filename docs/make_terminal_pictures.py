@@ -302,8 +302,8 @@ def _leave(terminal: Terminal, clinic: Clinic) -> None:
 SHOTS = (
     Shot("status", "hipbar status", _running),
     Shot("doctor", "hipbar doctor --yes", _plain, rows=44),
-    Shot("zero", "hipbar calibrate zero", _zero),
     Shot("sides", "hipbar calibrate sides", _sides),
+    Shot("zero", "hipbar calibrate zero", _zero),
     Shot("calibrate", "hipbar calibrate", _plain),
     Shot("explain", "hipbar config explain motion.zero_deg", _plain),
     Shot("check", "hipbar config check station.toml", _plain, same=True),
@@ -316,7 +316,10 @@ def take(terminal: Terminal, clinic: Clinic, shot: Shot) -> str:
     terminal.start(shot.command, shot.rows)
     shot.walk(terminal, clinic)
     lines = terminal.cells()
-    while "".join(character for character, _ in lines[-1]).strip() in ("", "$"):  # nothing, or the next prompt
+    while "".join(character for character, _ in lines[-1]).strip() in (
+        "",
+        "$",
+    ):  # nothing, or the next prompt
         lines.pop()
     made = picture(shot.command, lines)
     if shot.walk is _watch:

@@ -44,9 +44,9 @@ class Walk:
             self.aim,
             self.light,
             self.lens,
-            self.level,
             self.strip,
             self.sides,
+            self.level,
             self.zero,
             self.latency,
         ):
