@@ -12,7 +12,7 @@ from conftest import ROOT, Hipbar
 
 from appliance.commands import explained
 from appliance.config import Settings, entries, keys_of, load, parse
-from appliance.pipeline import ADOPTED
+from appliance.config.live import ADOPTED
 from appliance.station.calibration import STEPS, Calibration, committed, write_calibration
 from appliance.station.steward import EXPOSED, parts_of
 
