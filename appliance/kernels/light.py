@@ -99,7 +99,8 @@ def _chosen(
     mode = rules[MODE]
     if counts[k, _POSTURE] == _UNSEEN or age_s >= STALE_S:
         return _NO_DATA
-    if counts[k, _SURE] < 0 and mode != DARK:  # nobody has proved yet which end of the bar is the runner's left
+    # below 0: nobody has proved yet which end of the bar is the runner's left
+    if counts[k, _SURE] < 0 and mode != DARK:
         return _STANDING if counts[k, _POSTURE] == _STILL else _UNSURE
     if mode in (DARK, LIVE):
         lost = mode == LIVE and math.isnan(moments[k, _LEVEL])

@@ -31,8 +31,12 @@ from appliance.kernels.tracks import (
 
 LOOSE_S = 0.06  # two marks that go each its own way for longer are no pair
 STEP_S = 0.3  # about one step: a heel's mean place over less leans to where it was in its swing
+STRIDE_S = 0.75  # about two steps
+WANDER = 0.5
+"""Heels whose means are apart by more than this share of how far each goes sideways are told apart at once."""
 LONE_S = 0.1  # a heel that comes back alone is watched for so long before it gets a name
 SPELL_S = 0.06  # a heel seen for less says nothing
+PLATE_M = 0.35  # dots closer together than this may be on one plate
 METRE_PX = 256.0  # a metre in a picture 640 px high, give or take a half
 
 
@@ -83,6 +87,25 @@ def _pair_score(tracks, i, j, movers, view):  # type: ignore[no-untyped-def]
     return score + 20.0, legs
 
 
+@kernel(types.UniTuple(int64, 2)(TRACKS, int64, int64, float64, int64, MOUNT), inner=True)
+def _widest(tracks, left, right, best, movers, view):  # type: ignore[no-untyped-def]
+    """Of the pairs that the dots of one plate make with each other, the widest: never one across two rows of dots."""
+    u, v = (tracks[left]["u"] + tracks[right]["u"]) / 2.0, (tracks[left]["v"] + tracks[right]["v"]) / 2.0
+    span = tracks[right]["u"] - tracks[left]["u"]
+    if span > PLATE_M * METRE_PX * view[0]["px"]:
+        return left, right
+    reach, wide = 1.5 * span + 4.0, 1.05 * span
+    for i in range(tracks.shape[0]):
+        for j in range(tracks.shape[0]):
+            a, b = tracks[i], tracks[j]
+            if a["blob"] < 0 or b["blob"] < 0 or b["u"] - a["u"] <= wide:
+                continue
+            near = math.hypot(a["u"] - u, a["v"] - v) < reach and math.hypot(b["u"] - u, b["v"] - v) < reach
+            if near and _pair_score(tracks, i, j, movers, view)[0] > best - 1.0:
+                left, right, wide = i, j, b["u"] - a["u"]
+    return left, right
+
+
 @kernel(types.Tuple((int64, int64, float64, boolean))(TRACKS, int64, MOUNT), inner=True)
 def _choose(tracks, movers, view):  # type: ignore[no-untyped-def]
     """The best pelvis pair among the tracks, how many legs it has, and whether another pair comes close to it."""
@@ -97,10 +120,11 @@ def _choose(tracks, movers, view):  # type: ignore[no-untyped-def]
     close = False
     if left < 0:
         return left, right, legs, close
+    left, right = _widest(tracks, left, right, best, movers, view)
     a, b = tracks[left], tracks[right]
     span = b["u"] - a["u"]
     plate = (
-        span < 0.35 * METRE_PX * view[0]["px"]
+        span < PLATE_M * METRE_PX * view[0]["px"]
     )  # dots between the two, as on a plate or a belt, are no rivals
     for i in range(n):
         for j in range(n):
@@ -194,10 +218,13 @@ def _sort_legs(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     pair = lock[0]
     place, time = np.empty(24), np.empty(24)
     n = 0
+    wander = 0.0
     for k in range(tracks.shape[0] + SPELLS):
         if k < tracks.shape[0]:
             good = tracks[k]["seen"] > 0 and tracks[k]["aside_for"] > SPELL_S
             u, seen_for = tracks[k]["aside"], tracks[k]["aside_for"]
+            if good:
+                wander = max(wander, tracks[k]["u1"] - tracks[k]["u0"])
         else:
             old = k - tracks.shape[0]
             good = old < pair["spells"] and t_s - pair["spell_s"][old] < 3.0
@@ -226,6 +253,8 @@ def _sort_legs(tracks, lock, t_s, px):  # type: ignore[no-untyped-def]
     enough = left > STEP_S or (cut > 1 and left > 2.0 * SPELL_S)
     enough = enough and (right > STEP_S or (n - cut > 1 and right > 2.0 * SPELL_S))
     clear = place[cut] - place[cut - 1] > 0.5 * (right_u - left_u)
+    # Before a camera that stands aside heels go to and fro sideways: means over less than a stride lean either way.
+    clear = clear and (right_u - left_u > WANDER * wander or min(left, right) > STRIDE_S)
     if enough and clear and right_u - left_u > max(0.012 * pair["deep"], 1.5 * px):
         pair["left_u"], pair["right_u"], pair["sure"] = left_u, right_u, 1
         pair["quick"] = right_u - left_u
@@ -293,6 +322,27 @@ def _take_heels(slots, tracks, lock, px):  # type: ignore[no-untyped-def]
         _adopt(slots, RIGHT_HEEL, tracks, right)
 
 
+@kernel(types.void(TRACKS, TRACKS, LOCKS, int64, float64, float64), inner=True)
+def _part(slots, tracks, lock, side, t_s, px):  # type: ignore[no-untyped-def]
+    """A heel that meets what may be the other, which has no name, loses its own: who is who can not be followed."""
+    other = LEFT_HEEL + RIGHT_HEEL - side
+    if slots[side]["blob"] < 0 or t_s - slots[other]["t_s"] < LONE_S:
+        return
+    pair, heel = lock[0], slots[side]
+    free, met = -1, False
+    for k in range(tracks.shape[0]):
+        if tracks[k]["seen"] == 0:
+            free = k
+        elif _leg(tracks, k, pair["mid_u"], pair["mid_v"], pair["span"], True, px):
+            off = math.hypot(tracks[k]["u"] - heel["u"], tracks[k]["v"] - heel["v"])
+            met |= off < 2.0 * max(heel["across"], tracks[k]["across"])
+    if met:
+        if free >= 0:
+            tracks[free] = heel
+            tracks[free]["aside"], tracks[free]["aside_for"] = heel["u"] - pair["mid_u"], 0.0
+        slots[side]["seen"], slots[side]["blob"] = 0, -1
+
+
 @kernel(types.void(TRACKS, LOCKS, float64, float64), inner=True)
 def _learn_heels(slots, lock, dt, t_s):  # type: ignore[no-untyped-def]
     """Where each heel goes; a right heel that stays left of the left one changes names with it, both keep silent."""
@@ -351,6 +401,8 @@ def settle(blobs, whole, t_s, slots, tracks, lock, view, xy, score):  # type: ig
         if pair["held"] and not pair["sure"]:
             _sort_legs(tracks, lock, t_s, px)
         if pair["held"] and pair["sure"]:
+            _part(slots, tracks, lock, LEFT_HEEL, t_s, px)
+            _part(slots, tracks, lock, RIGHT_HEEL, t_s, px)
             _take_heels(slots, tracks, lock, px)
     if pair["held"] and pair["sure"]:
         _learn_heels(slots, lock, dt, t_s)
