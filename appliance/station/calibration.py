@@ -276,10 +276,16 @@ def _encoded(revisions: tuple[Revision, ...]) -> bytes:
 
 
 def _put_aside(path: Path) -> None:
+    """A second name for what will be replaced: until then it stays where it is."""
+    aside = path.with_suffix(f".damaged-{time.time():.0f}")
     try:
-        path.rename(path.with_suffix(f".damaged-{time.time():.0f}"))
-    except OSError as error:
-        raise output_error(path, error) from None
+        with contextlib.suppress(FileExistsError):
+            aside.hardlink_to(path)
+    except OSError:  # a file system without links
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise output_error(path, error) from None
 
 
 def _grown(calibration: Calibration, revision: Revision) -> Calibration:

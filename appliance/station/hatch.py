@@ -86,7 +86,8 @@ class _Wish:
 class Hatch:
     """Made once a service; what is behind it may change."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer_s: float = _ANSWER_S) -> None:
+        self._answer_s = answer_s
         self.about: About | None = None
         self.newest: Glimpse | None = None
         self.steps: tuple[Step, ...] = ()
@@ -207,7 +208,7 @@ class Hatch:
         """Has the loop do something between two frames, and waits until it is done; raises what it raised."""
         with self._asking:
             wish = self._wish = _Wish(act)
-            if not wish.done.wait(_ANSWER_S) and wish.withdrawn():
+            if not wish.done.wait(self._answer_s) and wish.withdrawn():
                 self._wish = None
                 raise CameraLost("the loop did not answer: no frames come", fix="`hipbar status` says why")
             wish.done.wait()  # it is being done: the loop can't hang in it for long without ending the process

@@ -39,7 +39,7 @@ from appliance.station.status import Status
 
 _ONLY_ANEW = frozenset({"service.state", "service.memory_mb"})
 _READS_S = 1.0
-_APART_S = 0.5
+APART_S = 0.5
 """From one change that the loop is left for to the next: each is a flash, and three flashes a second are the limit."""
 
 
@@ -53,8 +53,8 @@ class Loop(Protocol):
 class Steward:
     """Made from a settings file, whatever it is worth: `problem` says why it can't be used, `warnings` what else."""
 
-    def __init__(self, file: Path, hatch: Hatch, software: str = "") -> None:
-        self.file, self._hatch, self._software = file, hatch, software
+    def __init__(self, file: Path, hatch: Hatch, software: str = "", apart_s: float = APART_S) -> None:
+        self.file, self._hatch, self._software, self._apart_s = file, hatch, software, apart_s
         self.text: str | None = None
         self.problem: SettingsError | None = None
         self.warnings: list[str] = []
@@ -65,7 +65,7 @@ class Steward:
         self.anew = False
         """Somebody has changed something while nothing was measured: the process has to start again."""
         self._entering = threading.Lock()
-        self._left_s = -_APART_S
+        self._left_s = -apart_s
         self._kept = Calibration()
         self._tried: dict[str, tuple[Any, int | None]] = {}
         self._base = Settings()
@@ -245,7 +245,7 @@ class Steward:
             raise _anew(min(blocked))
         parts, adopted = parts_of(changed, aim), ADOPTED.union(EXPOSED).issuperset(changed)
         if not adopted:
-            time.sleep(max(0.0, self._left_s + _APART_S - time.monotonic()))
+            time.sleep(max(0.0, self._left_s + self._apart_s - time.monotonic()))
         with self._entering:
             loop = self.loop
             if loop is None:
