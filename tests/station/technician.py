@@ -62,6 +62,20 @@ systemctl daemon-reload
 """
 
 
+_PUT_BACK = """\
+systemctl stop hipbar
+rm -rf /etc/systemd/system/hipbar.service /etc/systemd/system/hipbar.service.d
+rm -rf /etc/hipbar /var/lib/hipbar /usr/bin/hipbar
+gpasswd -d station hipbar
+userdel hipbar; groupdel hipbar
+chown -R root:root /var/cache/hipbar
+rm -rf /home/station/.ssh
+systemctl daemon-reload
+systemctl reset-failed
+modprobe -r spi-capture
+"""
+
+
 class Station:
     """The machine as a station."""
 
@@ -104,16 +118,13 @@ class Walk:
 
     def all(self) -> None:
         """From the first look to the last."""
-        for step in (
-            self.look,
-            self.explain,
-            self.doctor,
-            self.zero,
-            self.sides,
-            self.undo,
-            self.watch,
-            self.edit,
-        ):
+        self.some(
+            self.look, self.explain, self.doctor, self.zero, self.sides, self.undo, self.watch, self.edit
+        )
+
+    def some(self, *steps: Callable[[], None]) -> None:
+        """These steps."""
+        for step in steps:
             began_s = time.monotonic()
             step()
             self._table.add(step.__doc__ or "", seconds=time.monotonic() - began_s)
@@ -208,9 +219,12 @@ def station(vm: Vm) -> Iterator[Station]:
     """The machine as a station whose service measures."""
     with tempfile.TemporaryDirectory() as folder:
         one = Station(vm, Path(folder))
-        vm.run("systemctl start --no-block hipbar")
-        one.until("systemctl is-active -q hipbar")
-        yield one
+        try:
+            vm.run("systemctl start --no-block hipbar")
+            one.until("systemctl is-active -q hipbar")
+            yield one
+        finally:
+            vm.run(_PUT_BACK, check=False)
 
 
 def main(report: Callable[[str], None] = print) -> int:

@@ -1,7 +1,8 @@
 """A technician logs in over a real SSH connection and looks, explains, calibrates, watches: a terminal of 80 x 24.
 
-The service runs on this computer with the virtual camera; who stands before it does what the terminal asks for.
-`python -m tests.station technician` walks every step of the calibration, here and in the bench's machine.
+The service runs on this computer with the virtual camera; who stands before it does what the terminal asks for. Some of
+it also in the bench's machine, under systemd, as a user of the group `hipbar` who is no root. `python -m tests.station
+technician` walks every step of the calibration.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests import worlds
-from tests.station import bench, login
+from tests.station import bench, login, technician
 from tests.station.clinic import Clinic, figure
 from tests.station.login import Login, Sshd
+from tests.station.report import Table
 from tests.station.setting_up import both_feet
+from tests.station.vm import Vm
 
 WITHIN_S = 60.0
 
@@ -179,3 +182,16 @@ def test_a_line_that_breaks_gives_back_what_was_lent_and_tried(
 def test_the_journal_needs_no_terminal_to_be_read(there: Login) -> None:
     said = there.run("hipbar logs --help")
     assert said.code == 0
+
+
+def test_the_same_under_systemd_as_a_user_of_the_group_with_the_bar_on_the_bus(vm: Vm) -> None:
+    with (
+        technician.station(vm) as station,
+        Login.started(vm.login_words("station"), technician.WITHIN_S) as tech,
+    ):
+        assert {"hipbar"} <= set(tech.run("id -nG").out.split()) - {"root"}
+        walk = technician.Walk(tech, station, Table("technician-ci"))
+        walk.some(walk.look, walk.zero, walk.edit)
+        refused = vm.run("hipbar config reload", check=False, user="nobody")
+        assert refused.code == 7, refused
+        assert "group" in refused.err
