@@ -14,8 +14,9 @@ DETAILS = ("full", "coarse", "dots")
 """What is drawn of the picture: all greys, few, its dots alone."""
 
 MOST_HZ, DEAF_HZ = 10.0, 1.0
-_SLOW_S, _QUICK_S = 0.8, 0.3
-"""A screen that takes longer makes the next one plainer; a richer one is tried when it should take no longer."""
+_SLOW_S, _QUICK_S, _SWITCH_S = 0.8, 0.3, 2.0
+"""Screens that take longer make the next ones plainer; richer ones are tried behind a quick one, when the first of
+them, which is drawn whole, should take no longer than the last of these figures."""
 _SLOW_TIMES = 2
 """So many in a row: the first screen with more on it is drawn whole, those behind it only where they differ."""
 _LOST_S = 10.0
@@ -102,5 +103,5 @@ class Pace:
             self._retry_wait_s = min(2 * self._retry_wait_s, _RETRY_S[1])
         elif at > 0 and now_s >= self._retry_s and took_s < _QUICK_S and self._bytes_s:
             richer = DETAILS[at - 1]
-            if self._costs[richer] / self._bytes_s < _SLOW_S:
+            if self._costs[richer] / self._bytes_s < _SWITCH_S:
                 self.detail = richer
