@@ -25,6 +25,8 @@ _STRAIGHT_PX = 1.0
 _STEEP_DEG = 30.0
 _APART_DEG = 8.0
 """Two plumb lines seen closer together than this say little about pitch."""
+_CORNER_PX, _DOUBTFUL_DEG = 0.06, 0.1
+"""How far off OpenCV's corners are, RMS, in pictures without noise (docs/cameras.md); told when pitch suffers."""
 _ELSEWHERE = 0.2
 """Nor do they about roll, less than a tenth of the picture apart."""
 
@@ -143,6 +145,13 @@ def from_board(seen: Sequence[Sighting], board: Board, seen_by: NDArray[np.void]
     """Roll and pitch from pictures of a board that stands upright and level, any of its edges down."""
     found = np.array([pose_deg(board_down(one, board, seen_by)) for one in seen])
     told = _level("board", found, with_pitch=True)
+    doubt = float(np.median([_pitch_doubt_deg(one, board, seen_by) for one in seen]))
+    hints = (f"so far away the board shows pitch to ±{doubt:.1f} deg only: half as far shows it better",)
+    told = msgspec.structs.replace(
+        told,
+        pitch_error_deg=math.hypot(told.pitch_error_deg or 0.0, doubt),
+        hints=hints if doubt > _DOUBTFUL_DEG else (),
+    )
     if any(one.mirrored != bool(seen_by[0]["mirror"]) for one in seen):
         words = "the board is seen in a mirror, which the settings do not say: calibrate sides first"
         return msgspec.structs.replace(told, problems=(*told.problems, words))
@@ -167,6 +176,12 @@ def turned_about(first: Level, second: Level) -> Level:
 
 def board_down(seen: Sighting, board: Board, seen_by: NDArray[np.void]) -> F64:
     """(3,) the one of the board's own four directions that points down, in the upright camera's axes."""
+    turn, _ = _posed(seen, board, seen_by)
+    return _down(turn)
+
+
+def _posed(seen: Sighting, board: Board, seen_by: NDArray[np.void]) -> tuple[F64, F64]:
+    """The board's pose: its rotation vector and its place, in the upright camera's axes."""
     import cv2
 
     straight = rays(seen.xy_px, seen_by)
@@ -174,9 +189,29 @@ def board_down(seen: Sighting, board: Board, seen_by: NDArray[np.void]) -> F64:
     posed = cv2.solvePnPGeneric(places, straight, np.eye(3), np.zeros(5), flags=cv2.SOLVEPNP_IPPE)
     turn, shift = np.asarray(posed[1][0], np.float64), np.asarray(posed[2][0], np.float64)
     turn, shift = cv2.solvePnPRefineLM(places, straight, np.eye(3), np.zeros(5), turn, shift)  # type: ignore[assignment]
+    return np.ravel(turn), np.ravel(shift)
+
+
+def _down(turn: F64) -> F64:
+    import cv2
+
     axes = np.asarray(cv2.Rodrigues(turn)[0], np.float64)
     ways = (axes[:, 1], -axes[:, 1], axes[:, 0], -axes[:, 0])
     return max(ways, key=lambda way: float(way[1]))
+
+
+def _pitch_doubt_deg(seen: Sighting, board: Board, seen_by: NDArray[np.void]) -> float:
+    """What the corners' own error leaves open of pitch; the same in every picture, so no mean removes it."""
+    import cv2
+
+    turn, shift = _posed(seen, board, seen_by)
+    sloped = cv2.projectPoints(board.places_m(seen.ids), turn, shift, np.eye(3), np.zeros(5))[1][:, :6]
+    corner = _CORNER_PX / float(seen_by[0]["fx"])
+    spread = np.linalg.pinv(sloped.T @ sloped)[:3, :3] * corner**2
+    step = 1e-4
+    now = pose_deg(_down(turn))[1]
+    slope = np.array([(pose_deg(_down(turn + step * axis))[1] - now) / step for axis in np.eye(3)])
+    return math.sqrt(float(slope @ spread @ slope))
 
 
 def tilt_deg(pair_px: F64, seen_by: NDArray[np.void], roll_deg: float, pitch_deg: float) -> float:

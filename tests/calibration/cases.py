@@ -223,7 +223,8 @@ def light(bench: Bench, rng: np.random.Generator, height_px: int) -> Found:
     seen = np.isfinite(bench.link.follow(1.5)["xy_px"][:, :2]).all(axis=(1, 2)).mean()
     burnt = max(int((_dot(bench) >= 255).sum()) for _ in range(4))
     told = "; ".join(found.problems)
-    right = seen > 0.9 and burnt == 0 and (beat == 0 or found.figures["flicker"]["the background"] < 0.1)
+    share = found.figures["flicker"].get("the background", 0.0)
+    right = seen > 0.9 and burnt == 0 and (beat == 0 or share < 0.1 or share * found.figures["ground"] < 1.5)
     return _judged({"unseen": 1 - seen, "burnt_px": float(burnt)}, right, f"{case} | {told}")
 
 

@@ -82,7 +82,7 @@ class Sight:
                 "the board needs a calibrated lens", fix="`hipbar calibrate lens` first, or --by plumb"
             )
         self._ask(
-            "Stand the board upright against something plumb, its lower edge level, 0.5 to 1 m from the camera."
+            "Stand the board upright against something plumb, its lower edge level, half a metre from the camera."
         )
         seen = self._sightings(lambda one: None)
         found = from_board(seen, self._board, self._row)
