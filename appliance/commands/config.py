@@ -240,10 +240,16 @@ def _station() -> Source:
 def _in_force() -> Source:
     """The running service's settings; where none runs, those that it would start with."""
     from appliance.errors import ServiceDown
+    from appliance.station.places import runtime_dir
+    from appliance.station.status import is_alive, read_status
 
     try:
         return _station()
-    except ServiceDown:
+    except ServiceDown as error:
+        if is_alive(
+            read_status(runtime_dir())
+        ):  # it runs, and does not answer this user: what follows is a guess
+            aside(f"the running service was not asked: {error}; {error.fix}")
         return _source(SETTINGS if SETTINGS.exists() else None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -14,6 +15,7 @@ from appliance.commands import explained
 from appliance.config import Settings, entries, keys_of, load, parse
 from appliance.config.live import ADOPTED
 from appliance.station.calibration import STEPS, Calibration, committed, write_calibration
+from appliance.station.status import Status, write_status
 from appliance.station.steward import EXPOSED, parts_of
 
 PI = '[camera]\nsource = "picamera"\nsensor = "imx296"\n\n[feedback]\nmode = "step"\n'
@@ -190,6 +192,16 @@ def test_without_a_service_the_value_is_the_file_s_that_it_would_start_with(
 ) -> None:
     told = json.loads(hipbar("config", "explain", "feedback.mode", "--json").out)
     assert (told["value"], told["origin"], told["of"]) == ("asymmetry", "default", "the defaults")
+
+
+def test_a_service_that_runs_and_does_not_answer_is_told_beside_the_file_s_value(
+    hipbar: Hipbar, state: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    write_status(tmp_path / "run", Status(pid=os.getpid(), state="running"))
+    said = hipbar("config", "explain", "feedback.mode")
+    assert said.code == 0
+    assert "the running service was not asked: " in said.err
 
 
 @pytest.mark.parametrize(
