@@ -6,7 +6,9 @@ refuse is told as they say it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -24,6 +26,8 @@ from appliance.station.status import Status
 from appliance.station.views import Views
 from appliance.station.visitor import Visitor
 
+_AGAIN_S = 2.0
+_log = logging.getLogger("hipbar.desk")
 Told = dict[str, Any]
 T = TypeVar("T")
 
@@ -84,7 +88,7 @@ class Answers:
     """What the desk says; made inside its event loop."""
 
     def __init__(self, hatch: Hatch, orders: Orders) -> None:
-        self._hatch, self._orders = hatch, orders
+        self._hatch, self._orders, self._loop = hatch, orders, asyncio.get_running_loop()
         self._clerk, self._asker = (
             Clerk(),
             Clerk(),
@@ -115,7 +119,20 @@ class Answers:
         """A connection has ended: what it had borrowed or tried is taken back."""
         self.loans.give_back(visitor.number)
         self._views.gone(visitor)
-        self._clerk.leave(lambda: self._orders.untry(visitor.number))
+        self._take_back(visitor.number)
+
+    def _take_back(self, who: int) -> None:
+        """What somebody has tried who is gone; asked for again while the station can't do it."""
+
+        def untry() -> None:
+            try:
+                self._orders.untry(who)
+            except HipbarError as error:
+                _log.warning("what a tool has tried is still in force: %s", error)
+                with contextlib.suppress(RuntimeError):  # the event loop has ended
+                    self._loop.call_soon_threadsafe(self._loop.call_later, _AGAIN_S, self._take_back, who)
+
+        self._clerk.leave(untry)
 
     def close(self) -> None:
         """The bar is the station's own; nothing more is done."""
