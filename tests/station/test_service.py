@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from appliance import config
+from appliance.station.status import Status
 from tests.calibrated import proof
 from tests.station import bench, serving, watch
 from tests.station.kills import MANY, kill_often
@@ -266,6 +267,20 @@ def recording(one: Station) -> bool:
     """Whether it says that a recording is being written."""
     status = one.status()
     return bool(status and status.recording.on)
+
+
+def test_systemctl_reload_applies_a_changed_file_or_refuses_it_whole(one: Station, table: Table) -> None:
+    """From within the unit's own walls, as its own user, by the control link."""
+    pid, began_s = one.main_pid, one.settle(SETTINGS.replace('"live"', '"off"'))
+    one.box.run(f"systemctl reload {UNIT}")
+    table.add("systemctl reload", applied_ms=time.monotonic() - began_s)
+    one.until(lambda: (one.status() or Status()).mode == "off")
+    one.settle("[camera\n")
+    refused = one.box.run(f"systemctl reload {UNIT}", check=False)
+    assert refused.code != 0
+    assert "not TOML" in one.box.journal()
+    assert (one.active, one.main_pid, one.restarts) == ("active", pid, 0)
+    assert (one.status() or Status()).mode == "off"
 
 
 def test_stopped_it_leaves_the_bar_dark(one: Station, table: Table) -> None:
