@@ -45,7 +45,7 @@ class Camera(_Section, frozen=True):
     scene: Annotated[
         str,
         Meta(
-            description="virtual: a file that says what is truly there (docs/cameras.md); empty = what these settings say"
+            description="virtual: a file that says what is truly there (docs/cameras.md); empty = as these settings say"
         ),
     ] = ""
     width_px: Annotated[int, Meta(ge=64, le=8192, description="picture width as the sensor delivers it")] = (

@@ -124,8 +124,10 @@ def level(bench: Bench, rng: np.random.Generator, height_px: int) -> Found:
     bench.scene(**scene, rotate_deg=bench.camera.rotate_deg, mirror=bench.camera.mirror)
     if known:
         bench.believes()
-    found = bench.step("level", Hands(level_turns(bench, scene, rng)), by=by, seconds=1.5, wait=20.0 if by == "board" else 6.0, shim_mm=10.0,
-                       **(_bar_place(scene) if by == "bar" and known else {}))  # fmt: skip
+    place = _bar_place(scene) if by == "bar" and known else {}
+    wait_s = 20.0 if by == "board" else 6.0
+    hands = Hands(level_turns(bench, scene, rng))
+    found = bench.step("level", hands, by=by, seconds=1.5, wait=wait_s, shim_mm=10.0, **place)
     case = f"{by} {'' if known else 'no lens '}{_told(scene)}"
     if isinstance(found, HipbarError):
         return _refused(found, case)
