@@ -17,7 +17,8 @@ A settings file is TOML, read at the start and at `hipbar config reload`, and re
 unknown, mistyped or out of range; what was in force then stays. Every setting has a default, so nothing needs a file.
 `hipbar config show` prints the settings in force as such a file, `hipbar config explain KEY` says all about one,
 `hipbar config check FILE` what is wrong in a file. What `hipbar calibrate` measures is kept beside the file and counts
-above it. Units are in the names: `_deg` degrees, `_ms` milliseconds, `_us` microseconds, `_px` pixels, `_ma` milliamperes, `_hz` per second.
+above it. Units are in the names: `_deg` degrees, `_ms` milliseconds, `_us` microseconds, `_px` pixels, `_ma`
+milliamperes, `_hz` per second.
 
 ```toml
 [camera]
