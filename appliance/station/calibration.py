@@ -136,10 +136,15 @@ def values_at(settings: Settings, keys: tuple[str, ...] | frozenset[str]) -> Val
     return {key: plain[key.split(".")[0]][key.split(".")[1]] for key in keys}
 
 
+def sides_of(settings: Settings) -> Values:
+    """All that decides which side is which."""
+    return values_at(settings, _SIDES)
+
+
 def sides_proved(calibration: Calibration, settings: Settings) -> bool:
     """Whether left was proved to be left with everything as it is now."""
     now = calibration.current
-    return now is not None and now.sides is not None and now.sides == values_at(settings, _SIDES)
+    return now is not None and now.sides is not None and now.sides == sides_of(settings)
 
 
 def read_calibration(state: Path) -> Calibration:
@@ -201,7 +206,7 @@ def committed(
     if lens:
         lenses[mode_of(settings)] = lens
     kept = {key: value for key, value in values.items() if key not in LENS}
-    sides = values_at(settings, _SIDES) if proves_sides else before.sides if before else None
+    sides = sides_of(settings) if proves_sides else before.sides if before else None
     return _grown(
         calibration,
         Revision(

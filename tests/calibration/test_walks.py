@@ -55,6 +55,17 @@ def test_sides_that_are_right_are_proved_and_nothing_is_changed(place: Place) ->
     assert kept(place) == {"camera.mirror": False, "strip.reversed": False}
 
 
+def test_sides_that_somebody_else_changes_meanwhile_are_not_proved(place: Place) -> None:
+    with place.walk("sides", "--bar-seen", "right-way") as child, Link.open(place.station.runtime) as other:
+        child.sendline()
+        lifts(child, place)
+        other.set({"feedback.swap": True})
+        lifts(child, place)
+        child.expect("changed which side is which")
+        assert ended(child) == 9
+    assert kept(place) == {}
+
+
 def test_exchanged_sides_are_found_at_both_ends_and_put_right(place: Place) -> None:
     place.act(mirror=True)
     place.wire_from_right = True

@@ -77,7 +77,7 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
     from appliance.commands.calibrate.guide import Outcome
 
     settings = settings_of(link)
-    was = settings.camera.mirror
+    began, was = settings, settings.camera.mirror
     guide.say("The runner stands in view with the back to the camera, feet hip-wide, both heels free.")
     guide.ready("Ready?")
     lifts, mirror = _feet(link, guide, settings, float(params["wait"]))
@@ -92,6 +92,7 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
         "bar_changed": turned != settings.strip.reversed,
     }
     values = {"camera.mirror": mirror, "strip.reversed": turned}
+    _still_so(began, settings_of(link), values)
     return Outcome(
         values=values,
         figures=figures,
@@ -99,6 +100,16 @@ def step(link: Link, guide: Guide, **params: Any) -> Outcome:
         problems=_problems(settings, mirror != was),
         proves_sides=True,
     )
+
+
+def _still_so(began: Settings, ended: Settings, found: dict[str, bool]) -> None:
+    """Refuses a proof of settings that somebody else has changed meanwhile: it would be kept as one of the new ones."""
+    from appliance.station.calibration import sides_of
+
+    if sides_of(began) | found != sides_of(ended) | found or ended.camera.mirror != found["camera.mirror"]:
+        raise CalibrationError(
+            "somebody has changed which side is which while it was looked at", fix="start again, alone"
+        )
 
 
 def _problems(settings: Settings, exchanged: bool) -> tuple[str, ...]:
