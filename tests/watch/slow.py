@@ -77,7 +77,7 @@ def line(station: Station, exposed: Exposed, baud: int, seconds: float) -> str:
         before = terminal.taken
         ages, screens = looked_at(terminal, exposed, seconds)
         taken = (terminal.taken - before) / seconds
-        plain = "dots alone" if "slow line" in terminal.text() else "picture"
+        plain = "slow line" if "slow line" in terminal.text() else ""
     name = f"{baud:,} baud" if baud else "no limit"
     p50, p95 = np.quantile(ages, (0.5, 0.95))
     figures = f"{p50:6.2f} {p95:6.2f} {max(ages):6.2f} s   {screens / seconds:5.1f}/s   {taken:7,.0f} B/s"

@@ -21,8 +21,10 @@ _SLOW_TIMES = 2
 """So many in a row: the first screen with more on it is drawn whole, those behind it only where they differ."""
 _LOST_S = 10.0
 """An answer that has not come for so long is lost: somebody has cut the line, or it went to another program."""
-_GUESS = {"full": 16_000, "coarse": 8_000, "dots": 3_000}
-"""Bytes of a first screen with so much on it, measured at 80 x 24."""
+_GUESS = {"full": 9_000, "coarse": 4_000, "dots": 2_000}
+"""Bytes of a first screen with so much on it at 80 x 24, twice what was measured: rooms differ."""
+_TELLING = 200
+"""Bytes of a screen from whose time the line's speed can be told."""
 _RETRY_S = (10.0, 300.0)
 
 
@@ -83,8 +85,11 @@ class Pace:
         self._drawn.append(now_s)
         self._round_s = min(self._round_s, took_s)
         self._costs[self.detail] = max(size, int(0.9 * self._costs[self.detail]))
-        if size > 500:
-            self._bytes_s = size / max(took_s - self._round_s, 1e-4)
+        if size > _TELLING:
+            carried = size / max(took_s - self._round_s, took_s / 4)
+            self._bytes_s = max(
+                carried, 0.9 * self._bytes_s
+            )  # a screen that waited for another tells too little
         self._choose(now_s, took_s - self._round_s)
 
     def waited(self, now_s: float) -> None:
