@@ -84,15 +84,23 @@ class _Start:
     """From a dark bar to the first frame."""
 
     def __init__(self, config: Path, stop: Stop, notifier: Notifier) -> None:
-        from appliance.station import fallback
         from appliance.station.hatch import Hatch
         from appliance.station.places import runtime_dir
-        from appliance.station.steward import Steward
 
         self._config, self._stop, self._notifier = config, stop, notifier
-        self._mark = fallback.mark_of(config)
         self._hatch = Hatch()
-        self._steward = steward = Steward(config, self._hatch, version())
+        self._look()
+        self._runtime = runtime_dir()
+        with contextlib.suppress(OSError):
+            self._runtime.mkdir(parents=True, exist_ok=True)
+
+    def _look(self) -> None:
+        """The settings and the calibration as they are on the card now."""
+        from appliance.station import fallback
+        from appliance.station.steward import Steward
+
+        self._mark = fallback.mark_of(self._config)
+        self._steward = steward = Steward(self._config, self._hatch, version())
         if steward.problem:
             _log.error("%s; %s", steward.problem, steward.problem.fix)
             steward.resort(self._known() or fallback.AS_DRAWN)
@@ -100,9 +108,6 @@ class _Start:
             _log.warning(warning)
         self._wired = steward.settings
         """What the bar was opened with, until the loop runs: what is asked for meanwhile may be another bar."""
-        self._runtime = runtime_dir()
-        with contextlib.suppress(OSError):
-            self._runtime.mkdir(parents=True, exist_ok=True)
 
     @property
     def _settings(self) -> Settings:
@@ -294,6 +299,7 @@ class _Start:
                     if time.monotonic() >= until_s:
                         raise
                     lost = error
+        self._look()  # whoever had the bar may have calibrated with it
         return hw.open_rig(self._settings)
 
     def _wait(self, rig: Rig) -> None:

@@ -18,11 +18,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance.commands import serve
+from appliance.commands.stop import Stop
 from appliance.errors import HipbarError, ServiceDown, StripLost
 from appliance.feedback.patterns import pattern
 from appliance.records import Notice, Shown
 from appliance.station.calibration import FILE, read_calibration
 from appliance.station.client import Link
+from appliance.station.hatch import Hatch
+from appliance.station.steward import Steward
+from hw.notify import Notifier
 from tests.calibrated import prove_sides
 from tests.keeping.disks import small_disk
 from tests.serving.conftest import LONG_S, ROOT, Make, Station
@@ -306,6 +311,23 @@ def test_a_spoilt_calibration_is_no_trouble_any_more_once_it_was_made_again(stat
         link.commit("sides", {}, {}, proves_sides=True)
     fresh(one, measuring)
     one.status(lambda s: s.troubles == ())
+
+
+def test_who_had_to_wait_for_the_bar_goes_by_what_was_calibrated_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tool's own service had the bar, and proved the sides the other way round."""
+    monkeypatch.setenv("HIPBAR_STATE", str(tmp_path))
+    monkeypatch.setenv("HIPBAR_RUNTIME", str(tmp_path / "run"))
+    file = tmp_path / "hipbar.toml"
+    file.write_text('[camera]\nsource = "virtual"\n[strip]\nkind = "memory"\n')
+    start = serve._Start(file, Stop(None), Notifier({}))
+    assert not start._steward.proved
+    tools = Steward(file, Hatch())
+    tools.commit("sides", {"camera.mirror": True, "strip.reversed": True}, {}, None, proves_sides=True)
+    start._look()
+    assert start._steward.proved
+    assert start._settings.camera.mirror
 
 
 # sides, with the real process
