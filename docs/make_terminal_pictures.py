@@ -90,6 +90,7 @@ class Terminal:
         self.ended()
         self._do("clear-history", "-t", "it")
         self.type(command + "\n")
+        self.until(f"$ {command}")  # from now on an empty prompt is the one after it
 
     def type(self, text: str) -> None:
         """Presses keys."""
