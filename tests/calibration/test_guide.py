@@ -156,3 +156,10 @@ def test_yes_answers_no_question_that_has_no_such_answer() -> None:
     guide = Guide(yes=True, out=io.StringIO(), keys=io.StringIO())
     with pytest.raises(click.UsageError, match="Which half"):
         guide.choose("Which half is lit?", {"l": "left", "r": "right"})
+
+
+def test_a_terminal_without_such_signs_shows_question_marks_and_the_step_goes_on() -> None:
+    page = io.BytesIO()
+    guide = Guide(yes=True, out=io.TextIOWrapper(page, encoding="ascii"), keys=io.StringIO())
+    guide.say("zero +0.1 deg ± 0.04 ▁▂▃")
+    assert page.getvalue() == b"zero +0.1 deg ? 0.04 ???\n"

@@ -184,3 +184,15 @@ def test_every_step_has_its_command() -> None:
 
     assert set(NAMES) == set(STEPS)
     assert set(NAMES) <= set(command.list_commands(click.Context(command)))
+
+
+def test_a_script_is_told_in_json_also_that_no_station_can_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPBAR_RUNTIME", str(tmp_path))
+    file = tmp_path / "hipbar.toml"
+    file.write_text("[camera]\nsource = 5\n")
+    told = CliRunner().invoke(cli.hipbar, ["calibrate", "zero", "--yes", "--json", "--config", str(file)])
+    assert json.loads(told.stdout)["ok"] is False
+    assert "camera.source" in json.loads(told.stdout)["error"]
+    assert told.exit_code != 0 or told.exception

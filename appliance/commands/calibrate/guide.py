@@ -176,5 +176,8 @@ class Guide:
         return line.strip()
 
     def _write(self, text: str) -> None:
-        self._out.write(text)
+        coding = self._out.encoding or "utf-8"
+        self._out.write(
+            text.encode(coding, "replace").decode(coding)
+        )  # a terminal that has no such sign shows a ?
         self._out.flush()

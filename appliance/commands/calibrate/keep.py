@@ -19,7 +19,7 @@ import msgspec
 
 from appliance.commands.calibrate.guide import Guide, Outcome
 from appliance.commands.options import FILE
-from appliance.errors import CalibrationError
+from appliance.errors import HipbarError
 
 if TYPE_CHECKING:
     from appliance.station.client import Link
@@ -79,7 +79,7 @@ def walk(name: str, ways: Ways, step: Step, **params: Any) -> int:
     try:
         with reaching(ways) as link:
             told = walked(name, ways, guide, link, step, **params)
-    except CalibrationError as error:
+    except HipbarError as error:
         if ways.as_json:
             told = {"step": name, "ok": False, "kept": False, "error": str(error), "fix": error.fix}
             click.echo(msgspec.json.encode(told))
