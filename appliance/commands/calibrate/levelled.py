@@ -191,9 +191,14 @@ class Sight:
         from appliance.calibration.level import plumb
         from appliance.commands.calibrate.looking import Missing
 
-        found = plumb(self._dots(luma), self._row)
+        dots = self._dots(luma)
+        found = plumb(dots, self._row)
         if found is None:
             raise Missing("no line of three or more dots hangs in the picture")
+        if (others := len(dots) - found.dots) > (found.dots - 1) // 3:
+            raise Missing(
+                f"{others} bright dots beside the {found.dots} of the line: cover them, nobody in view"
+            )
         return found
 
     def _pair(self, luma: U8) -> F64:
