@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.calibration.strip import Search, draws_ma, order_of, place_on_wire, single
-from appliance.commands.calibrate.strip import USUAL
+from appliance.commands.calibrate.strip import USUAL, _part
 from appliance.config import Strip, parse
 from appliance.errors import CalibrationError
 from hw.strip.wiring import Wiring
@@ -77,3 +77,16 @@ def test_what_is_drawn_is_what_the_driver_sends_and_never_above_the_cap() -> Non
         sent_ma = wiring.current_ma(wiring.sent(rgb))
         assert sent_ma <= draws_ma(strip, rgb) <= 1000.0
         assert draws_ma(strip, rgb) == pytest.approx(sent_ma, abs=15)
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+@pytest.mark.parametrize(("named", "there"), [(32, 5), (32, 8), (300, 40), (8, 8), (60, 300), (4, 4)])
+def test_what_is_shown_lies_on_leds_that_were_found_to_be_there(
+    named: int, there: int, reversed_: bool
+) -> None:
+    strip = Strip(leds=named, reversed=reversed_)
+    lights = {place_on_wire(strip, place) for place in range(min(named, there))}
+    for first, last in ((0.25, 0.75), (0.0, 0.5)):
+        shown = _part(strip, there, first, last)
+        assert len(shown) > 0
+        assert set(shown) <= lights

@@ -87,6 +87,7 @@ def step(link: Link, guide: Guide, **said: Any) -> Outcome:
             if tried and any(tried[key] != _now(settings, key) for key in tried):
                 link.set(tried)
             values |= found
+            said = {**said, "leds": found.get("strip.leds", said["leds"])}  # what is shown now must be there
     return _outcome(settings, values)
 
 
@@ -154,6 +155,18 @@ def _shorter(guide: Guide, bar: Bar, strip: Strip, top: int) -> int:
     return search.found
 
 
+def _part(strip: Strip, leds: int | None, first: float, last: float) -> range:
+    """A part of the bar, as shares of its length: of those LEDs that were found to be there."""
+    from appliance.calibration.strip import place_on_wire
+
+    there = min(leds or strip.leds, strip.leds)
+    low, high = int(first * there), max(int(first * there) + 1, there - int((1 - last) * there))
+    if there == strip.leds:
+        return range(low, high)
+    a, b = sorted((place_on_wire(strip, low), place_on_wire(strip, high - 1)))
+    return range(a, b + 1)
+
+
 def _order(guide: Guide, bar: Bar, settings: Settings, said: dict[str, Any]) -> dict[str, Any]:
     """The order of the colours: red, green and blue are shown in an order that nobody can guess."""
     from appliance.calibration.strip import COLOURS, order_of, single
@@ -168,7 +181,7 @@ def _order(guide: Guide, bar: Bar, settings: Settings, said: dict[str, Any]) -> 
         answers = {}
         for colour in shown:
             rgb = tuple(top if colour == one else 0 for one in COLOURS)
-            bar.show(single(strip.leds, range(strip.leds // 4, strip.leds - strip.leds // 4), rgb))  # type: ignore[arg-type]
+            bar.show(single(strip.leds, _part(strip, said["leds"], 0.25, 0.75), rgb))  # type: ignore[arg-type]
             answers[colour] = guide.choose("Which colour is the bar?", _COLOURS, meanwhile=bar.keep)
         seen = "".join(answers[colour] for colour in COLOURS)
     assumed = USUAL.get(strip.kind, "rgb") if strip.order == "auto" else strip.order
@@ -188,7 +201,7 @@ def _brightness(guide: Guide, bar: Bar, settings: Settings, said: dict[str, Any]
     share = strip.brightness
     while True:
         top = max(1, int(255 * share))
-        rgb = single(strip.leds, range(strip.leds // 2), (top, top, top))
+        rgb = single(strip.leds, _part(strip, said["leds"], 0.0, 0.5), (top, top, top))
         bar.show(rgb)
         capped = int(rgb.sum(dtype=int)) > strip.byte_budget
         draws = f"{draws_ma(strip, rgb):.0f} mA{', dimmed by the current cap' if capped else ''}"
