@@ -137,7 +137,10 @@ MOMENT = np.dtype(
         ("step_s", "f8"),  # when the last step was decided; NaN = none in this bout of running
         ("cadence_spm", "f8"),  # steps a minute
         ("posture", "i8"),  # Posture
-        ("sides_sure", "i8"),  # 1 when the heels say which foot is which; -1 for a bar whose own sides are unproved
+        (
+            "sides_sure",
+            "i8",
+        ),  # 1 when the heels say which foot is which; -1 for a bar whose own sides are unproved
     ],
     align=True,
 )

@@ -51,9 +51,7 @@ class Picture(msgspec.Struct, frozen=True):
 class Link:
     """A connection to the service; `open` makes one. Leaving the block closes it, and ends what it tried and lent."""
 
-    def __init__(
-        self, sock: socket.socket, timeout_s: float = PROMPT_S, runtime: Path | None = None
-    ) -> None:
+    def __init__(self, sock: socket.socket, timeout_s: float = PROMPT_S, runtime: Path | None = None) -> None:
         self.runtime = runtime
         """The folder whose service this is, for one who wants another connection to it."""
         self._sock, self._timeout_s, self._number = sock, timeout_s, 0

@@ -154,7 +154,9 @@ def test_somebody_who_borrows_the_bar_gets_it_for_a_moment_only(station: Make) -
         one.lit(measuring)
 
 
-def test_a_service_of_a_tool_s_own_keeps_no_recordings(station: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_of_a_tool_s_own_keeps_no_recordings(
+    station: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HIPBAR_RECORD", "no")
     one = station(RATE)
     one.start()
