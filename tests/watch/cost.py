@@ -22,7 +22,7 @@ from appliance.records import Light
 from appliance.station import flight
 from tests.serving.conftest import Station
 from tests.watch.terminal import Terminal
-from tests.watch.test_live import FRESH, VIRTUAL, WATCH, env
+from tests.watch.test_watch_live import FRESH, VIRTUAL, WATCH, env
 
 _SETTLE_S, _LOOK_S = 3.0, 4.0
 _ROWS_AT = 2 * 4096 + 65536

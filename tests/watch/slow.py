@@ -23,7 +23,7 @@ from appliance.records import Light
 from appliance.station.client import Link
 from tests.serving.conftest import Station
 from tests.watch.terminal import Terminal
-from tests.watch.test_live import FRESH, VIRTUAL, WATCH, env
+from tests.watch.test_watch_live import FRESH, VIRTUAL, WATCH, env
 from tests.worlds import world
 
 BAUD = (9_600, 19_200, 38_400, 57_600, 115_200, 0)
