@@ -82,6 +82,11 @@ def upright(xy_px: F64, size: tuple[int, int], rotate_deg: int) -> F64:
     return np.stack(turned, axis=-1)
 
 
+def pelvis(looks: Sequence[Look]) -> bool:
+    """Whether the pelvis dots are seen now; heels are looked for under them."""
+    return bool(looks) and bool(np.isfinite(looks[-1].pair).all())
+
+
 def stand(looks: Sequence[Look]) -> Stand | None:
     """Where the heels rest, from the last `HELD_S` of pictures; None while no two spots under the pelvis do."""
     late = _late(looks)

@@ -125,7 +125,7 @@ def test_answers_about_the_bar_that_contradict_one_another_are_refused(place: Pl
 
 
 @pytest.mark.parametrize(
-    ("act", "words"), [("away", "no two heels were seen"), ("stand", "no heel rose clearly")]
+    ("act", "words"), [("away", "no pelvis dots were seen"), ("stand", "no heel rose clearly")]
 )
 def test_nobody_there_and_nobody_who_lifts_a_foot_is_told_after_the_wait(
     place: Place, act: str, words: str

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from appliance.station.client import Link
 
 _NOTHING_TO_SEE = ("none", "memory")
-_STAND_FIX = (
-    "back to the camera, both heels' dots in view and free; `hipbar calibrate aim` shows what the camera sees"
-)
+_STAND_FIX = "back to the camera, all dots in view and free, nobody else's; `hipbar calibrate aim` shows what the camera sees"
 _LIFT_FIX = (
     "only the foot that is named, straight up by a hand's length, so that its dot still looks at the camera;"
     " the other stays"
