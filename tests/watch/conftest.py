@@ -17,7 +17,7 @@ from appliance.station.loop import warmed
 from hw.camera.scene import Scene
 from hw.camera.virtual import VirtualCamera
 
-RUN_S = 12.0
+RUN_S = 8.0
 
 
 def live(frame: Frame, update: Update, steps: Sequence[Step], factor: int = 4) -> Live:
