@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from appliance.station.client import Link
 
 _NOTHING_TO_SEE = ("none", "memory")
-_STAND_FIX = "back to the camera, all dots in view and free, nobody else's; `hipbar calibrate aim` shows what the camera sees"
+_STAND_FIX = (
+    "back to the camera, all dots in view and free, nobody else's;"
+    " `hipbar calibrate aim` shows what the camera sees"
+)
 _LIFT_FIX = (
     "only the foot that is named, straight up by a hand's length, so that its dot still looks at the camera;"
     " the other stays"
@@ -156,20 +159,21 @@ def _both(link: Link, guide: Guide, settings: Settings, wait_s: float) -> tuple[
 
 def _lift(link: Link, guide: Guide, settings: Settings, side: Side, wait_s: float) -> Lift:
     """Waits until both feet rest, has one lifted, and sees which heel rises."""
-    from appliance.calibration.sides import gone, lifted, on_one_leg, stand
+    from appliance.calibration.sides import gone, lifted, on_one_leg, pelvis, stand
 
     rest = found = None
+    missing = "pelvis dots"
     for looks in _looks(link, settings, wait_s):
-        up = on_one_leg(
-            looks[-1]
-        )  # the foot of before is not down yet: held still, it would pass for one at rest
+        # the foot of before is not down yet: held still, it would pass for one at rest
+        up = on_one_leg(looks[-1])
         rest = None if up else stand(looks)
-        word = "one foot is still up" if up else "waiting for two heels at rest"
+        missing = "two heels at rest" if pelvis(looks) else "pelvis dots"
+        word = "one foot is still up" if up else f"waiting for {missing}"
         guide.figure("both heels rest" if rest else word, good=bool(rest))
         if rest:
             break
     if rest is None:
-        raise CalibrationError(f"no two heels were seen at rest in {wait_s:g} s", fix=_STAND_FIX)
+        raise CalibrationError(f"no {missing} were seen in {wait_s:g} s", fix=_STAND_FIX)
     guide.say(f"Lift the {side.upper()} foot, and keep it up.")
     for looks in _looks(link, settings, wait_s):
         found = lifted(looks, rest, side)
