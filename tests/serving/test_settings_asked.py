@@ -9,9 +9,9 @@ import sys
 from typing import NamedTuple
 
 import pytest
-from conftest import LONG_S, ROOT, Make, Station
 
 from appliance.station.client import Link
+from tests.serving.conftest import LONG_S, ROOT, Make, Station
 
 BASE = '[camera]\nsource = "virtual"\nrate_hz = 60.0\n[feedback]\nmode = "step"\n'
 
