@@ -110,7 +110,7 @@ def on_one_leg(one: Look) -> bool | None:
     """
     if not np.isfinite(one.pair).all():
         return None
-    under, below = _under(one, one.pair.mean(axis=0), float(np.hypot(*(one.pair[1] - one.pair[0]))))
+    under, below = _under(one, one.pair.mean(axis=0), float(np.hypot(*(one.pair[1] - one.pair[0]))), 0.4)
     if len(under) < 2:
         return None
     high = 1.0 - below / below.max()
@@ -146,11 +146,14 @@ def mirrored(left: Lift, right: Lift) -> bool | None:
     return None if abs(apart) < _APART * left.leg_px else apart < 0
 
 
-def _under(one: Look, middle: F64, span: float) -> tuple[F64, F64]:
-    """The spots where feet can be, (k, 2), and how far (px) each is below the pelvis's middle."""
+def _under(one: Look, middle: F64, span: float, aside: float = 0.3) -> tuple[F64, F64]:
+    """The spots where feet can be, (k, 2), and how far (px) each is below the pelvis's middle.
+
+    aside : how far to the side, as a share of that; a lifted foot before a rolled camera is further out.
+    """
     below = one.spots[:, 1] - middle[1]
     under = below > max(1.6 * span, 60.0 * one.height_px / 640.0)
-    under &= np.abs(one.spots[:, 0] - middle[0]) < 0.3 * below + 0.2 * span
+    under &= np.abs(one.spots[:, 0] - middle[0]) < aside * below + 0.2 * span
     return one.spots[under], below[under]
 
 
