@@ -35,7 +35,9 @@ def row(folder: Path, delay_ms: float, late_ms: float, row_us: float) -> str:
         def __init__(self) -> None:
             lamp = {"x_px": -120.0, "y_px": 180.0, "led": 5, "delay_ms": delay_ms}
             self.scene = worlds.world(folder, act="away", lamp=lamp, stamp_late_ms=late_ms)
-            camera = f'[camera]\nsource = "virtual"\nscene = "{self.scene}"\nrate_hz = 120.0\nrow_us = {row_us}\n'
+            camera = (
+                f'[camera]\nsource = "virtual"\nscene = "{self.scene}"\nrate_hz = 120.0\nrow_us = {row_us}\n'
+            )
             self.station = Station(folder, camera)
             self.log = (folder / "log").open("w")
             self.station.start(stderr=self.log)
