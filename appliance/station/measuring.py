@@ -62,17 +62,9 @@ def measure(
     when the change that this was begun for is made.
     """
     steward, hatch = service.steward, service.hatch
-    header = Header.of(settings, camera.size, camera.rate_hz, settings.camera.row_us * 1e-6, service.version)
-    clock = WallClock(service.state / CLOCK, service.teller.clock_set)
-    archive = _archive(service, settings, header, clock)
-    scribe = Scribe((clock, archive) if archive else (clock,))
-    tally = Tally(settings.motion.zero_deg, camera.rate_hz)
-    ledger = Ledger(tally, (scribe,), settings.strip.leds, frames=max(1, round(camera.rate_hz)))
-    face = Face(strip, settings)
-    service.flight.carry(header)
-    service.facts.laps = ledger.laps
+    books, face = _Books(service, settings, camera), Face(strip, settings)
     hatch.about = _about(settings, camera)
-    witness = _Witness(service, Post(panel), face, ledger, archive, scribe, camera)
+    witness = _Witness(service, Post(panel), face, books, camera)
     last: Shown | Notice = Shown.OFF
     loop = _Loop(settings, pipeline, face, camera)
     steward.enter(loop, settings, pipeline.sides_proved, over)
@@ -81,7 +73,7 @@ def measure(
             BeatingCamera(WatchedCamera(camera, hatch), service.beat, time.monotonic),
             BeatingStrip(LentStrip(face, strip, hatch), service.beat),
             pipeline,
-            ledger,
+            books.ledger,
             witness,
             stop,
         )
@@ -97,8 +89,7 @@ def measure(
         service.beat.turned_s = None  # what is put away now is no turn of the loop
         with contextlib.suppress(HipbarError):  # a strip that is lost has told so
             strip.show(pattern(last, settings))
-        ledger.flush()
-        scribe.close()  # a card that hangs takes seconds, in which nothing old may be lit
+        books.close()  # a card that hangs takes seconds, in which nothing old may be lit
     return None if stop() else change
 
 
@@ -130,29 +121,42 @@ def _about(settings: Settings, camera: Camera) -> About:
     )
 
 
-def _archive(service: Service, settings: Settings, header: Header, clock: WallClock) -> Archive | None:
-    kept = settings.service
-    if not may_record(settings):
-        return None
-    folder = service.state / "recordings"
-    return Archive(folder, header, limit_mb=kept.record_mb, reserve_mb=kept.reserve_mb, stamp=clock.stamp)
+class _Books:
+    """What is kept of the frames: sums and delays in memory, recordings and the wall clock on the card."""
+
+    def __init__(self, service: Service, settings: Settings, camera: Camera) -> None:
+        row_s = settings.camera.row_us * 1e-6
+        header = Header.of(settings, camera.size, camera.rate_hz, row_s, service.version)
+        clock, kept = WallClock(service.state / CLOCK, service.teller.clock_set), settings.service
+        self.archive: Archive | None = None
+        if may_record(settings):
+            self.archive = Archive(
+                service.state / "recordings",
+                header,
+                limit_mb=kept.record_mb,
+                reserve_mb=kept.reserve_mb,
+                stamp=clock.stamp,
+            )
+        self.scribe = Scribe((clock, self.archive) if self.archive else (clock,))
+        tally = Tally(settings.motion.zero_deg, camera.rate_hz)
+        frames = max(1, round(camera.rate_hz))
+        self.ledger = Ledger(tally, (self.scribe,), settings.strip.leds, frames=frames)
+        service.flight.carry(header)
+        service.facts.laps = self.ledger.laps
+
+    def close(self) -> None:
+        """Brings what is waiting to the card."""
+        self.ledger.flush()
+        self.scribe.close()
 
 
 class _Witness:
     """Told of every turn after the light: heartbeat, panel, recorder; a few microseconds a frame."""
 
-    def __init__(
-        self,
-        service: Service,
-        post: Post,
-        face: Face,
-        ledger: Ledger,
-        archive: Archive | None,
-        scribe: Scribe,
-        camera: Camera,
-    ) -> None:
-        self._service, self._post, self._face, self._ledger = service, post, face, ledger
-        self._archive, self._scribe, self._camera = archive, scribe, camera
+    def __init__(self, service: Service, post: Post, face: Face, books: _Books, camera: Camera) -> None:
+        self._service, self._post, self._face = service, post, face
+        self._ledger, self._archive, self._scribe = books.ledger, books.archive, books.scribe
+        self._camera = camera
         lost = (service.state / NOT_ON_DATA).exists()
         self._afloat = ("the data partition is missing: what is kept ends with the power",) if lost else ()
         self._heard_s = camera.now_s()
