@@ -304,7 +304,9 @@ def soak(hours: float, seed: int, folder: Path, stretches: int = 16) -> Outcome:
     file, hatch = folder / "hipbar.toml", Hatch()
     file.write_text(SETTINGS.format(state=folder), encoding="utf-8")
     prove_sides(folder, chosen)
-    service = Service(folder, "soak", Steward(file, hatch), hatch, Silent(), Machine)
+    steward = Steward(file, hatch)
+    steward.resort(chosen)  # a scene that no settings file can describe
+    service = Service(folder, "soak", steward, hatch, Silent(), Machine)
     began_s = time.monotonic()
     for k in range(stretches):
         bench.end_s = hours * 3600 * (k + 1) / stretches
@@ -326,7 +328,8 @@ def _one_process(
     bench.strip = strip
     bench.look()
     try:
-        measure(service, chosen, Treadmill(bench, lap), strip, Nobody(), pipeline, lambda: False)
+        left = measure(service, chosen, Treadmill(bench, lap), strip, Nobody(), pipeline, lambda: False)
+        assert left is None, "nobody has asked for other settings"
     except HipbarError:
         bench.outcome.restarts += 1
     finally:
