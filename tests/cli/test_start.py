@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
 
@@ -47,7 +48,8 @@ def test_help_names_every_command_and_how_to_begin(hipbar: Hipbar) -> None:
 
 
 def test_the_version_is_the_installed_one(hipbar: Hipbar) -> None:
-    assert hipbar("--version").out == "hipbar 0.4.0\n"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert hipbar("--version").out == f"hipbar {project['version']}\n"
 
 
 def test_settings_are_shown_with_their_origin_and_can_be_read_back(hipbar: Hipbar, tmp_path) -> None:
