@@ -96,7 +96,7 @@ def test_a_borrower_that_is_killed_gives_the_bar_back_at_once(station: Make) -> 
     finally:
         borrower.kill()
     killed_s = time.monotonic()
-    assert fresh(one, measuring) - killed_s < 1.5
+    assert fresh(one, measuring) - killed_s < 1.8  # a loan would end by itself after 2 s; 0.1 s on a quiet machine
     borrower.wait(LONG_S)
     goes_on(one, before.frames)
 
@@ -179,7 +179,7 @@ def test_a_service_that_is_told_to_end_amid_changes_ends_at_once_and_dark(statio
     one.signal(signal.SIGTERM)
     code, log = one.ended()
     assert code == 0, log
-    assert time.monotonic() - began_s < 3.0  # 0.3 s on a quiet machine
+    assert time.monotonic() - began_s < 8.0  # 0.3 s on a quiet machine
     one.lit(lambda rgb: not rgb.any(), within_s=1.0)
     changing.join(LONG_S)
     assert not changing.is_alive()
