@@ -96,7 +96,9 @@ def test_a_borrower_that_is_killed_gives_the_bar_back_at_once(station: Make) -> 
     finally:
         borrower.kill()
     killed_s = time.monotonic()
-    assert fresh(one, measuring) - killed_s < 1.8  # a loan would end by itself after 2 s; 0.1 s on a quiet machine
+    assert (
+        fresh(one, measuring) - killed_s < 1.8
+    )  # a loan would end by itself after 2 s; 0.1 s on a quiet machine
     borrower.wait(LONG_S)
     goes_on(one, before.frames)
 
