@@ -63,3 +63,15 @@ class CalibrationError(HipbarError):
     """A calibration that could not be made, or was refused; what was in force before still is."""
 
     exit_code = 9
+
+
+class VisitError(HipbarError):
+    """A visit that can't be begun or steered as asked; what runs goes on as it was."""
+
+    exit_code = 10
+
+
+class StoreError(HipbarError):
+    """The clinic's store can't be used or does not have what was asked for; nothing in it was changed."""
+
+    exit_code = 11

@@ -20,6 +20,9 @@ U8 = NDArray[np.uint8]
 MARKS = ("pelvis_left", "pelvis_right", "left_heel", "right_heel")
 """The rows of every keypoint array: left before right."""
 
+TRACK = np.dtype([("seq", "<i8"), ("t_s", "<f8"), ("xy_px", "<f8", (4, 2)), ("score", "<f8", (4,))])
+"""One frame's keypoints as they are kept: 112 bytes; NaN = not seen."""
+
 STALE_S = 0.1
 """Nothing measured longer ago than this is ever shown as live."""
 
@@ -61,6 +64,10 @@ class Notice(StrEnum):
     NO_CAMERA = "no camera"
     FAULT = "fault"
     RECORDING = "standing, recording"
+    STAND_STILL = "stand still"
+    BEGINS = "a block begins"
+    ENDS = "a block has ended"
+    PAUSED = "paused"
 
 
 class Light(StrEnum):

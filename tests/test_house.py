@@ -24,18 +24,26 @@ BELOW = {
     "sight": {"sight", "kernels"} | VALUES,
     "motion": {"motion", "kernels"} | VALUES,
     "feedback": {"feedback", "kernels"} | VALUES,
+    "output": {"errors"},
+    "packing": set(),
+    "clinic": {"clinic"} | VALUES,
+    "store": {"store", "clinic", "output", "packing"} | VALUES,
+    "reports": {"reports", "store", "clinic", "output"} | VALUES,
+    "exchange": {"exchange", "store", "clinic", "output", "pipeline", "motion"} | VALUES,
     "pipeline": {"sight", "motion", "feedback"} | VALUES,
     "calibration": {"calibration", "kernels"} | VALUES,
-    "station": {"station", "pipeline", "sight", "motion", "feedback"} | VALUES,
-    "upkeep": {"upkeep", "station"} | VALUES,
+    "station": {"station", "pipeline", "sight", "motion", "feedback", "clinic", "store", "output", "packing"}
+    | VALUES,
+    "upkeep": {"upkeep", "station", "output"} | VALUES,
     "hw": {"hw"} | VALUES,
     "commands": {"commands", "station", "upkeep", "calibration", "pipeline", "feedback", "kernels", "hw"}
+    | {"clinic", "store", "reports", "exchange", "output", "motion"}
     | VALUES,
     "cli": {"errors", "commands"},
 }
 """What each room may import; every other import of ours is refused."""
 
-PURE = {"records", "sight", "motion", "feedback", "pipeline", "calibration"}
+PURE = {"records", "sight", "motion", "feedback", "pipeline", "calibration", "clinic"}
 IMPURE_MODULES = {
     "time",
     "datetime",

@@ -183,8 +183,8 @@ class _Best:
 
     def write(self, path: Path) -> None:
         """The frame as a PNG, dots ringed."""
+        from appliance.output import Output
         from appliance.records import MARKS
-        from appliance.station.output import Output
         from hw.camera.picture import as_png
 
         if self.luma is not None and self._places is not None:

@@ -132,7 +132,7 @@ def _write(crash: Crash, path: Path, keypoints: Path) -> None:
     import contextlib
 
     from appliance.errors import SourceError
-    from appliance.station.output import refuse_clashes
+    from appliance.output import refuse_clashes
     from appliance.station.recording import Recorder
 
     refuse_clashes([keypoints], path)

@@ -73,7 +73,7 @@ def command(
       hipbar replay run.hbk --zero-deg 1.3 --json
     """
     from appliance.config import load
-    from appliance.station.output import refuse_clashes
+    from appliance.output import refuse_clashes
 
     refuse_clashes([p for p in (steps, frames, bar, record) if p], source)
     settings = load(config)

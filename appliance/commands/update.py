@@ -75,7 +75,7 @@ def command(
 def start(ledger: Ledger, order: Update) -> None:
     """Hands an order over to systemd; from here on it is carried out, whoever looks on."""
     from appliance.errors import UpkeepError
-    from appliance.station.output import write_whole
+    from appliance.output import write_whole
     from appliance.upkeep.worker import bundle
 
     write_whole(ledger.program, bundle())

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import OutputError
+from appliance.output import output_error
 from appliance.station import wallclock
 from appliance.station.books import Chunk
-from appliance.station.output import output_error
 from appliance.station.pages import Ending
 from appliance.station.recording import Header
 from appliance.station.reel import Reel

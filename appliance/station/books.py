@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.records import MARKS, MOMENT, U8, Shown, Step, Update, plain
-from appliance.station.output import Output
-from appliance.station.recording import TRACK, Header, Recorder
+from appliance.output import Output
+from appliance.records import MARKS, MOMENT, TRACK, U8, Shown, Step, Update, plain
+from appliance.station.recording import Header, Recorder
 
 
 class Chunk(msgspec.Struct, frozen=True):

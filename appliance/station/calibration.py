@@ -19,7 +19,7 @@ import msgspec
 
 from appliance.config import Settings
 from appliance.errors import CalibrationError
-from appliance.station.output import output_error, write_whole
+from appliance.output import output_error, write_whole
 
 FILE = "calibration.json"
 FORMAT, VERSION = "hipbar-calibration", 1

@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import OutputError, SourceError
-from appliance.records import Shown
+from appliance.output import write_whole
+from appliance.records import TRACK, Shown
 from appliance.station.discreet import discreet, discreet_settings
 from appliance.station.flight import Wreck, boot_id
-from appliance.station.output import write_whole
-from appliance.station.recording import TRACK, Header
+from appliance.station.recording import Header
 from appliance.station.versions import installed
 
 FOLDER = "crashes"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from appliance.config import Panel, Settings, Strip, wiring
 from appliance.errors import OutputError, SettingsError
-from appliance.station.output import write_whole
+from appliance.output import write_whole
 
 LAST_GOOD = "last-good.toml"
 _MOST_BYTES = 1_000_000

@@ -30,8 +30,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.records import Update
-from appliance.station.recording import TRACK, Header
+from appliance.records import TRACK, Update
+from appliance.station.recording import Header
 from appliance.station.status import process_state
 from appliance.station.wallclock import this_boot
 

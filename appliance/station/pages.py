@@ -1,9 +1,8 @@
 """A second of keypoints becomes whole pages of a file, which a power cut can tear but never falsify, and back again.
 
-Bit for bit: each column's figures are taken as 64-bit integers, differenced from frame to frame, sorted by byte and
-packed by zlib. A block begins at a page, and the page it ends in is filled with zeros, so that what was acknowledged is
-never written to again. Every block has a checksum that also covers the file's header. Refuses, with `Torn` or
-`Damaged`, everything that is not a whole block.
+Bit for bit (`appliance.packing`). A block begins at a page, and the page it ends in is filled with zeros, so that what
+was acknowledged is never written to again. Every block has a checksum that also covers the file's header. Refuses, with
+`Torn` or `Damaged`, everything that is not a whole block.
 """
 
 from __future__ import annotations
@@ -17,18 +16,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.packing import packed, unpacked
+from appliance.records import TRACK
+
 PAGE = 4096
 """Bytes that a file system writes at a time."""
 
 MOST_RECORDS = 65536
 _HEAD = struct.Struct("<4sIII")  # mark, number of records, bytes of what follows, CRC
 _RECORDS, _END = b"HBKZ", b"HBKE"
-_COLUMNS = 14  # of 8 bytes each: seq, t_s, eight coordinates, four scores
-_RECORD_BYTES = 8 * _COLUMNS
-_MOST_BYTES = MOST_RECORDS * _RECORD_BYTES + PAGE
-_QUICK = (
-    1  # zlib's level: 6 saves another 7 % of what is packed, nothing of the pages, and takes twice as long
-)
+_MOST_BYTES = MOST_RECORDS * TRACK.itemsize + PAGE
 
 
 class Ending(StrEnum):
@@ -78,7 +75,7 @@ class Block(msgspec.Struct, frozen=True):
     def records(self) -> bytes:
         """The records as they went in."""
         try:
-            return _unpacked(self.payload, self.count)
+            return unpacked(self.payload, self.count, TRACK).tobytes()
         except zlib.error:
             raise Damaged(self.at) from None
 
@@ -97,7 +94,7 @@ def first_page(header: bytes) -> bytes:
 
 def block(track: NDArray[np.void], seed: int) -> bytes:
     """Frames (records of 112 bytes, at most `MOST_RECORDS`) as a block of whole pages; `seed`: the header's CRC."""
-    return _sealed(_RECORDS, len(track), _packed(track), seed)
+    return _sealed(_RECORDS, len(track), packed(track), seed)
 
 
 def end_block(end: End, seed: int) -> bytes:
@@ -135,23 +132,3 @@ def _sealed(mark: bytes, count: int, payload: bytes, seed: int) -> bytes:
 
 def _crc(mark: bytes, count: int, payload: bytes, seed: int) -> int:
     return zlib.crc32(payload, zlib.crc32(_HEAD.pack(mark, count, len(payload), 0), seed))
-
-
-def _packed(track: NDArray[np.void]) -> bytes:
-    table = np.frombuffer(track.tobytes(), "<i8").reshape(len(track), _COLUMNS).T
-    steps = table.copy()
-    steps[:, 1:] -= table[:, :-1]  # wraps around, and back again when it is summed up
-    by_byte = steps.view(np.uint8).reshape(_COLUMNS, len(track), 8).transpose(0, 2, 1)
-    return zlib.compress(by_byte.tobytes(), _QUICK)
-
-
-def _unpacked(payload: bytes, count: int) -> bytes:
-    """The records; the caller has checked the CRC, so what does not fit here is a defect or a forgery."""
-    size = count * _RECORD_BYTES
-    unpacker = zlib.decompressobj()
-    by_byte = unpacker.decompress(payload, size + 1)
-    if len(by_byte) != size:
-        raise zlib.error("another size than the block says")
-    steps = np.frombuffer(by_byte, np.uint8).reshape(_COLUMNS, 8, count).transpose(0, 2, 1)
-    table = np.cumsum(np.ascontiguousarray(steps).view("<i8").reshape(_COLUMNS, count), axis=1)
-    return np.ascontiguousarray(table.T).tobytes()

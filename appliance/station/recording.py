@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 
 from appliance.config import Lens, Settings
 from appliance.errors import SourceError
-from appliance.records import MARKS
+from appliance.output import Output
+from appliance.records import MARKS, TRACK
 from appliance.station import pages
-from appliance.station.output import Output
 
 SUFFIX = ".hbk"
 FORMAT = "hipbar-keypoints"
 VERSION, IN_PAGES = 1, 2
-TRACK = np.dtype([("seq", "<i8"), ("t_s", "<f8"), ("xy_px", "<f8", (4, 2)), ("score", "<f8", (4,))])
-"""One frame's keypoints: 112 bytes; NaN = not seen."""
 
 _BLOCK = struct.Struct("<4sII")  # mark, number of records, CRC
 _MARK = b"HBKP"

@@ -20,8 +20,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.output import output_error, sync_folder
 from appliance.station import pages
-from appliance.station.output import output_error, sync_folder
 from appliance.station.pages import PAGE, End, Ending
 from appliance.station.recording import IN_PAGES, Header
 

@@ -20,10 +20,11 @@ import msgspec
 import numpy as np
 
 from appliance.errors import OutputError, SourceError
+from appliance.output import output_error, sync_folder
+from appliance.records import TRACK
 from appliance.station import pages
-from appliance.station.output import output_error, sync_folder
 from appliance.station.pages import PAGE, End, Ending
-from appliance.station.recording import IN_PAGES, SUFFIX, TRACK, Header, Recording
+from appliance.station.recording import IN_PAGES, SUFFIX, Header, Recording
 
 MOST_FILES = 10_000
 """However small they are, no more recordings than this are kept."""

@@ -20,10 +20,10 @@ from typing import Any
 import msgspec
 
 from appliance.errors import OutputError
+from appliance.output import output_error, sync_folder
 from appliance.station.calibration import Calibration
 from appliance.station.crash import Crash
 from appliance.station.discreet import VALUE, discreet
-from appliance.station.output import output_error, sync_folder
 from appliance.station.status import Status
 
 MOST_BYTES = 8 * 1024 * 1024

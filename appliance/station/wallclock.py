@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 from appliance.errors import OutputError
+from appliance.output import output_error, sync_folder, write_whole
 from appliance.station.books import Chunk
-from appliance.station.output import output_error, sync_folder, write_whole
 
 FILE = "clock.jsonl"
 JUMP_S = 2.0

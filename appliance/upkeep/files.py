@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.errors import UpkeepError
-from appliance.station.output import sync_folder, write_whole
+from appliance.output import sync_folder, write_whole
 
 LEDGER = "/var/backups/hipbar/setup.json"
 BEGIN, END = b"# hipbar setup: begin", b"# hipbar setup: end"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import UpkeepError
-from appliance.station.output import sync_folder, write_whole
+from appliance.output import sync_folder, write_whole
 from appliance.upkeep.stages import Package, Update
 
 FOLDER = Path("var/lib/hipbar-update")

@@ -33,8 +33,7 @@ _MOST_BYTES = 65536
 _MODULES = (
     "__init__",
     "errors",
-    "station/__init__",
-    "station/output",
+    "output",
     "upkeep/__init__",
     "upkeep/ledger",
     "upkeep/packages",

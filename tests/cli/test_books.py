@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import OutputError
-from appliance.records import MARKS, MOMENT, Keypoints, Shown, Side, Step, Update
+from appliance.output import Output, refuse_clashes
+from appliance.records import MARKS, MOMENT, TRACK, Keypoints, Shown, Side, Step, Update
 from appliance.station.books import BarFile, Chunk, FramesFile, Gathering, StepsFile
 from appliance.station.loop import Ledger
-from appliance.station.output import Output, refuse_clashes
-from appliance.station.recording import TRACK
 from appliance.station.tally import Delays, Tally
 from tests.cli.conftest import rows_of
 

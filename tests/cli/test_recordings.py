@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as nps
 
 from appliance.config import Lens, parse
 from appliance.errors import SourceError
-from appliance.station.recording import TRACK, Header, Recorder, Recording, is_recording
+from appliance.records import TRACK
+from appliance.station.recording import Header, Recorder, Recording, is_recording
 
 HEADER = Header(software="hipbar test", width_px=480, height_px=640, rate_hz=120.0)
 

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from appliance.errors import HipbarError
-from appliance.records import MOMENT
+from appliance.records import MOMENT, TRACK
 from appliance.station.archive import Archive
 from appliance.station.books import Chunk
-from appliance.station.recording import TRACK, Header, Recording
+from appliance.station.recording import Header, Recording
 from appliance.station.shelf import Shelf, recordings, survey
 from appliance.station.wallclock import Note
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import OutputError
-from appliance.station.output import Output, sync_folder, write_whole
+from appliance.output import Output, sync_folder, write_whole
 from tests.keeping.disks import file_limit, full_disk
 
 

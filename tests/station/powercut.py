@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.errors import SourceError
-from appliance.station.recording import TRACK, Recording
+from appliance.records import TRACK
+from appliance.station.recording import Recording
 from appliance.station.shelf import Shelf
 from tests.keeping import load as keeping
 from tests.station import blocklog

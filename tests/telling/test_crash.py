@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.errors import SourceError
+from appliance.records import TRACK
 from appliance.station.crash import (
     EVERY_S,
     KEPT,
@@ -34,7 +35,6 @@ from appliance.station.crash import (
 )
 from appliance.station.discreet import discreet, discreet_settings
 from appliance.station.flight import FILE, Head, Wreck, boot_id, left_behind
-from appliance.station.recording import TRACK
 from appliance.station.versions import installed
 
 

@@ -179,8 +179,8 @@ def _draw(path: Path, seen: Look, spots: tuple[Reflection, ...], settings: Setti
     import numpy as np
 
     from appliance.calibration.reflections import upright
+    from appliance.output import Output
     from appliance.records import MARKS
-    from appliance.station.output import Output
     from hw.camera.picture import as_png
 
     names = (*MARKS, *(f"cover {k + 1}" for k in range(len(spots))))

@@ -68,7 +68,7 @@ def number_in(data: bytes) -> int | None:
 
 def write_wholes(path: Path, promises: Promises, until_s: float) -> None:
     """One file, whole, again and again."""
-    from appliance.station.output import write_whole
+    from appliance.output import write_whole
 
     number = 0
     while time.monotonic() < until_s:

@@ -1,0 +1,1 @@
+"""What lasts of runners and visits: one SQLite file, its writer, its readers, its copies."""
