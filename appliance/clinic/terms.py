@@ -15,7 +15,7 @@ import msgspec
 from appliance.records import Notice, Side
 
 SDD_DEG = 2.8
-"""Smallest detectable difference of the drop over a week, with one camera: Dingenen 2018, 10.1016/j.ptsp.2018.06.009."""
+"""Smallest detectable difference of the drop over a week, one camera: Dingenen 2018, 10.1016/j.ptsp.2018.06.009."""
 
 LEAST_STEPS = 7
 """A side; fewer give no stable mean (the same source)."""
@@ -44,7 +44,7 @@ class Kind(StrEnum):
 RUNNING_KINDS = frozenset(
     {Kind.BASELINE, Kind.FEEDBACK, Kind.FADED, Kind.RETENTION, Kind.CUE_BEFORE, Kind.CUE, Kind.CUE_AFTER}
 )
-"""Their time is the time that somebody runs; of `STAND` that of standing still; that of the others goes on by itself."""
+"""Their time is the time that somebody runs; of `STAND` that of standing still; that of others goes on by itself."""
 
 
 class VisitKind(StrEnum):
@@ -242,7 +242,7 @@ class Order(StrEnum):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """From where a visit can go on after a restart. block : of the plan; ran_s : of that block; own : a machine's own."""
+    """From where a visit can go on after a restart. block : of the plan; ran_s : of it; own : a machine's own."""
 
     at_s: float = 0.0
     block: int = 0
