@@ -43,6 +43,9 @@ COMMANDS = (
 )
 """In the order of the help; each is `appliance.commands.<name>:command`."""
 
+_MODULES = {"import": "importing"}
+"""But for names that Python keeps for itself."""
+
 USAGE, STOPPED, PIPE_CLOSED = 2, 130, 141
 """Exit codes that are not an error of ours: wrong words, stopped by hand (128 + SIGINT), reader gone (+ SIGPIPE)."""
 
@@ -56,7 +59,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"appliance.commands.{cmd_name}").command
+        module = _MODULES.get(cmd_name, cmd_name)
+        found: click.Command = importlib.import_module(f"appliance.commands.{module}").command
         return found
 
 
