@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from appliance.config import Settings
 from appliance.kernels import gait, lens
+from appliance.motion.plane import optics_of
 from appliance.records import F64, MOMENT, STALE_S, Asymmetry, Side, Step
 
 _LEVEL_SHARE = 0.3
@@ -57,20 +58,13 @@ class Motion:
     def open(self, width_px: int, height_px: int) -> None:
         """The sensor's picture size, before the first frame."""
         self._size = width_px, height_px
-        camera, optics, motion = self._settings.camera, self._settings.lens, self._settings.motion
+        camera, motion = self._settings.camera, self._settings.motion
         upright_px = width_px if camera.rotate_deg in (90, 270) else height_px
         self._rules[0] = (
             motion.zero_deg, motion.smooth_ms / 1e3, self._settings.feedback.predict_ms / 1e3, motion.steps,
             upright_px / 640.0, STALE_S, _LEVEL_SHARE, _CONTACT_SHARE, _OFF_SHARE, _HALF_S, _SETTLE_S,
         )  # fmt: skip
-        fy = optics.fy_px or optics.fx_px
-        cx = (width_px - 1) / 2.0 if optics.cx_px < 0 else optics.cx_px
-        cy = (height_px - 1) / 2.0 if optics.cy_px < 0 else optics.cy_px
-        self._optics[0] = (
-            width_px, height_px, camera.rotate_deg // 90, camera.mirror, optics.fx_px, fy, cx, cy,
-            optics.k1, optics.k2, optics.p1, optics.p2, optics.k3,
-            math.radians(optics.pitch_deg), math.radians(optics.roll_deg), math.radians(optics.yaw_deg),
-        )  # fmt: skip
+        self._optics = optics_of(camera, self._settings.lens, width_px, height_px)
 
     def adopt(self, settings: Settings) -> None:
         """Other rules from the next frame on; what is known of the runner stays. Mount, lens and zero are the same."""
