@@ -13,7 +13,7 @@ import numpy as np
 
 from appliance.config import Settings
 from appliance.feedback.bar import Feedback
-from appliance.feedback.patterns import PALETTES, pattern
+from appliance.feedback.patterns import PALETTES, pattern, rest
 from appliance.records import MOMENT, U8, Notice, Posture, Shown
 
 OUT = Path(__file__).parent / "pictures"
@@ -112,24 +112,32 @@ def modes() -> None:
 
 
 def patterns() -> None:
-    """What is shown of a runner without a figure, and what the station says of itself, on bars of three lengths."""
+    """What is shown of a runner without a figure, of the station and of a visit, on bars of three lengths."""
     measuring = (Shown.NO_DATA, Shown.UNSURE_SIDES, Shown.WARMING_UP, Shown.STANDING)
-    for name, which in (("feedback_patterns.svg", measuring), ("feedback_notices.svg", tuple(Notice))):
-        rows = []
+    visit = (Notice.STAND_STILL, Notice.BEGINS, Notice.ENDS, Notice.PAUSED)
+    station = tuple(notice for notice in Notice if notice not in visit)
+    pictures = {"patterns": measuring, "notices": station, "visit": visit}
+    for name, which in pictures.items():
+        rows: list[tuple[str, U8]] = []
         for shown in which:
             words = shown.value if isinstance(shown, Notice) else shown.name.lower().replace("_", " ")
             rows += [(f"{words}, {leds} LEDs", pattern(shown, settings(leds))) for leds in (8, 16, 32)]
-        bars(name, rows)
+        if which is visit:
+            rows += [
+                (f"a rest, {share:.0%} over, 32 LEDs", rest(share, settings())) for share in (0, 0.5, 0.9, 1)
+            ]
+        bars(f"feedback_{name}.svg", rows)
 
 
 def palettes() -> None:
-    """A figure inside the band, one beyond it, a pattern and a notice in each palette."""
+    """A figure inside the band, one beyond it, a pattern and two notices in each palette."""
     rows = []
     for name in PALETTES:
         rows.append((f"{name}: 1.8 deg, inside", lit(settings(palette=name), difference_deg=1.8)))
         rows.append((f"{name}: 5 deg, beyond", lit(settings(palette=name), difference_deg=5.0)))
         rows.append((f"{name}: warming up", pattern(Shown.WARMING_UP, settings(palette=name))))
         rows.append((f"{name}: fault", pattern(Notice.FAULT, settings(palette=name))))
+        rows.append((f"{name}: a block begins", pattern(Notice.BEGINS, settings(palette=name))))
     bars("feedback_palettes.svg", rows)
 
 
