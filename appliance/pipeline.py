@@ -121,6 +121,10 @@ class Pipeline:
         if settings.sight != was.sight:
             self._sight = Sight(settings)
 
+    def restart(self) -> None:
+        """Motion knows nothing from the next frame on, as at the start; sight and light go on."""
+        self._motion, self._opened = Motion(self._settings), False
+
     def asymmetry(self) -> Asymmetry | None:
         """The running comparison of the sides; None before the first step."""
         return self._motion.asymmetry()

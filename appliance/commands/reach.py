@@ -118,7 +118,7 @@ class _Own:
 
     def __init__(self, config: Path) -> None:
         from appliance.config import load
-        from appliance.station.steward import read_whole
+        from appliance.station.layers import read_whole
 
         settings = load(config)  # what can't be used is told here: the service would wait for it to be mended
         read_whole(config.read_text(encoding="utf-8"), config)

@@ -18,6 +18,7 @@ import msgspec
 from appliance.config.checks import check, entries
 from appliance.config.sections import (
     Camera,
+    Clinic,
     Feedback,
     Gpio,
     Lens,
@@ -33,6 +34,7 @@ from appliance.sensors import SENSORS
 
 __all__ = [
     "Camera",
+    "Clinic",
     "Feedback",
     "Gpio",
     "Lens",

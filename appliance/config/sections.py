@@ -272,6 +272,25 @@ class Service(_Section, frozen=True):
     ] = 600.0
 
 
+class Clinic(_Section, frozen=True):
+    """Visits (docs/visits.md)."""
+
+    protocol: Annotated[
+        str,
+        Meta(min_length=1, max_length=64, description="by which protocol a visit goes unless one is named"),
+    ] = "retraining"
+    language: Annotated[
+        Literal["en", "de"], Meta(description="of reports, unless one is asked for: English or German")
+    ] = "en"
+    resume_min: Annotated[
+        float,
+        Meta(ge=0, le=240, description="a visit that was cut off goes on when so many minutes have gone by"),
+    ] = 10.0
+    button: Annotated[
+        bool, Meta(description="the panel's button begins, marks and ends visits (docs/visits.md)")
+    ] = True
+
+
 class Settings(_Section, frozen=True):
     """All settings, section by section; see `docs/settings.md`."""
 
@@ -284,3 +303,4 @@ class Settings(_Section, frozen=True):
     panel: Panel = Panel()
     gpio: Gpio = Gpio()
     service: Service = Service()
+    clinic: Clinic = Clinic()

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from appliance.errors import HipbarError
+from appliance.errors import HipbarError, VisitError
 from appliance.station import link
 from appliance.station.calibration import Calibration
 from appliance.station.clerk import Clerk
@@ -23,6 +23,7 @@ from appliance.station.hatch import Hatch
 from appliance.station.link import Hello, Request
 from appliance.station.loans import Loans
 from appliance.station.status import Status
+from appliance.station.told import Visit
 from appliance.station.views import Views
 from appliance.station.visitor import Visitor
 
@@ -67,10 +68,20 @@ class Orders(Protocol):
         """All revisions."""
 
 
+Steer = Callable[[link.AskVisit], Visit | None]
+"""Begins, steers or ends a visit; how the one that runs stands then. May take seconds, raises HipbarError."""
+
+
+def no_visits(_ask: link.AskVisit) -> Visit | None:
+    """Of a station that has none."""
+    raise VisitError("this station has no visits", fix="`sudo systemctl start hipbar` starts one that has")
+
+
 _COSTS: dict[type, float] = {
     link.AskReload: 30.0,  # two a second: devices may be opened anew
     link.AskCommit: 30.0,  # and the card is written to
     link.AskRollback: 30.0,
+    link.AskVisit: 6.0,
     link.AskSet: 6.0,
     link.AskUnset: 6.0,
     link.AskSettings: 6.0,  # some milliseconds of Python, in which the loop has to ask for its turn
@@ -87,8 +98,9 @@ def cost(request: Request) -> float:
 class Answers:
     """What the desk says; made inside its event loop."""
 
-    def __init__(self, hatch: Hatch, orders: Orders) -> None:
+    def __init__(self, hatch: Hatch, orders: Orders, steer: Steer = no_visits) -> None:
         self._hatch, self._orders, self._loop = hatch, orders, asyncio.get_running_loop()
+        self._steer = steer
         self._clerk, self._asker = (
             Clerk(),
             Clerk(),
@@ -109,6 +121,7 @@ class Answers:
             link.AskLive: self._live,
             link.AskFollow: self._follow,
             link.AskBar: self._bar,
+            link.AskVisit: self._visit,
         }
 
     async def answer(self, visitor: Visitor, request: Request) -> Told:
@@ -182,6 +195,9 @@ class Answers:
             return await self._clerk.do(act)
         finally:
             self._views.changed()
+
+    async def _visit(self, _visitor: Visitor, ask: link.AskVisit) -> Told:
+        return {"visit": await self._clerk.do(lambda: self._steer(ask))}
 
     async def _picture(self, _visitor: Visitor, _request: link.AskPicture) -> Told:
         return msgspec.structs.asdict(await self._views.picture())

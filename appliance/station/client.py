@@ -151,6 +151,11 @@ class Link:
         """All revisions."""
         return msgspec.convert(self._ask("calibration", ORDER_S)["calibration"], Calibration)
 
+    def visit(self, do: str = "", **fields: Any) -> dict[str, Any] | None:
+        """Begins, steers or ends a visit (docs/control.md); how the one that runs stands then, or None."""
+        told = self._ask("visit", ORDER_S, do=do, **fields)["visit"]
+        return None if told is None else dict(told)
+
     def picture(self) -> Picture:
         """One whole frame, exposed after this call."""
         told = msgspec.convert(self._ask("picture"), link.Picture)

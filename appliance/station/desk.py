@@ -21,7 +21,7 @@ from typing import Any
 
 from appliance.errors import HipbarError, ServiceDown
 from appliance.station import link
-from appliance.station.answers import Answers, Orders, cost
+from appliance.station.answers import Answers, Orders, Steer, cost, no_visits
 from appliance.station.hatch import Hatch
 from appliance.station.visitor import Bucket, Visitor
 
@@ -39,9 +39,9 @@ _log = logging.getLogger("hipbar.desk")
 class Desk:
     """Answers from when it is made until it is closed. trouble : why it does not, in words; None when all is well."""
 
-    def __init__(self, runtime: Path, hatch: Hatch, orders: Orders) -> None:
+    def __init__(self, runtime: Path, hatch: Hatch, orders: Orders, steer: Steer = no_visits) -> None:
         self.trouble: str | None = None
-        self._hatch, self._orders = hatch, orders
+        self._hatch, self._orders, self._steer = hatch, orders, steer
         self._door: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
@@ -109,7 +109,7 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         if self._closing.is_set() or self._door is None:
             return
-        self._room = room = _Room(self._door, Answers(self._hatch, self._orders), self._numbers)
+        self._room = room = _Room(self._door, Answers(self._hatch, self._orders, self._steer), self._numbers)
         self._loop.set_exception_handler(room.complain)
         self.trouble = None
         try:

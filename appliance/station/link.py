@@ -13,7 +13,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -41,6 +41,7 @@ Side = Annotated[int, Meta(ge=0, le=16384)]
 Place = Annotated[int, Meta(ge=0, le=16384)]
 Size = Annotated[int, Meta(ge=1, le=16384)]
 Key = Annotated[str, Meta(min_length=1, max_length=64)]
+Word = Annotated[str, Meta(max_length=64)]
 Value = bool | int | float | Annotated[str, Meta(max_length=256)]
 Spot = tuple[Place, Place, Size, Size]
 
@@ -137,6 +138,23 @@ class AskBar(Ask, frozen=True, tag="bar"):
     for_s: Annotated[float, Meta(ge=0, le=LEND_S)] = 1.0
 
 
+class AskVisit(Ask, frozen=True, tag="visit"):
+    """Begins, steers or ends a visit, or says whose it was. Without `do` it only asks how the visit stands.
+
+    kind, name : a cue trial's or an exercise's. number : of the visit in its protocol (0 = the next), or a cue trial's
+    seconds (0 = 60). visit : which one is assigned.
+    """
+
+    do: Literal["", "ready", "start", "pause", "resume", "skip", "mark", "note", "stop", "assign"] = ""
+    runner: Word = ""
+    protocol: Word = ""
+    number: Annotated[int, Meta(ge=0, le=10000)] = 0
+    kind: Literal["visit", "cue trial", "exercise"] = "visit"
+    name: Word = ""
+    words: Annotated[str, Meta(max_length=500)] = ""
+    visit: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
 Request = (
     AskHello
     | AskStatus
@@ -151,6 +169,7 @@ Request = (
     | AskLive
     | AskFollow
     | AskBar
+    | AskVisit
 )
 
 

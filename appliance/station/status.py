@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from appliance.records import Light
-from appliance.station.told import Ages, Fault, Gait, Keeping, Machine, Stages
+from appliance.station.told import Ages, Fault, Gait, Keeping, Machine, Ready, Stages, Visit
 
 __all__ = [
     "Ages",
@@ -26,10 +26,12 @@ __all__ = [
     "Gait",
     "Keeping",
     "Machine",
+    "Ready",
     "Stages",
     "Status",
     "StatusFile",
     "Verdict",
+    "Visit",
     "is_alive",
     "process_state",
     "read_status",
@@ -61,7 +63,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     troubles : what a person should know, in words, the gravest first; none of them names a person.
     mode : of the feedback. calibration : the revision in force, 0 = none. tried : settings that are neither the file's
     nor the calibration's. clients : how many are at the control link. lent : whether one of them has the bar.
-    faults : the last ones, the newest first.
+    faults : the last ones, the newest first. visit : the one that runs; visit_ready : what the button begins next.
     """
 
     format: str = FORMAT
@@ -94,6 +96,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     clients: int = 0
     lent: bool = False
     faults: tuple[Fault, ...] = ()
+    visit: Visit | None = None
+    visit_ready: Ready | None = None
 
 
 class Condition(StrEnum):

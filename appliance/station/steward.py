@@ -1,10 +1,10 @@
-"""The settings file, the calibration and what somebody tries become the settings in force, changed whole or not at all.
+"""The file, the calibration, a visit and what somebody tries become the settings in force, whole or not at all.
 
-A value that is tried counts above the calibration, the calibration above the file, the file above the defaults. A
-change is worked out and checked first; then the loop takes it between two frames, or is left and entered again, with
-devices opened anew where the change needs it; only then is it kept. Refuses, with the old still in force: settings
-that don't fit (`SettingsError`), calibrations (`CalibrationError`), a card that takes nothing (`OutputError`), and what
-only a new start of the service can change. Its methods are for one thread at a time, and never for the loop's.
+Which counts above which is `appliance.station.layers`. A change is worked out and checked first; then the loop takes it
+between two frames, or is left and entered again, with devices opened anew where the change needs it; only then is it
+kept. Refuses, with the old still in force: settings that don't fit (`SettingsError`), calibrations
+(`CalibrationError`), a card that takes nothing (`OutputError`), and what only a new start of the service can change.
+One thread after the other is served, and never the loop's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from appliance.config import Settings, entries, keys_of, laid, parse
+from appliance.config import Settings, entries, keys_of, laid
 from appliance.config.live import ADOPTED, EXPOSED
 from appliance.errors import CalibrationError, HipbarError, SettingsError
 from appliance.station import fallback
@@ -33,6 +32,7 @@ from appliance.station.calibration import (
 )
 from appliance.station.change import Change, changed_keys, parts_of
 from appliance.station.hatch import Hatch
+from appliance.station.layers import Layers, read_whole
 from appliance.station.link import TRYABLE
 from appliance.station.places import state_dir
 from appliance.station.status import Status
@@ -66,15 +66,14 @@ class Steward:
         """Somebody has changed something while nothing was measured: the process has to start again."""
         self._entering = threading.Lock()
         self._left_s = -apart_s
-        self._kept = Calibration()
-        self._tried: dict[str, tuple[Any, int | None]] = {}
-        self._base = Settings()
+        self._turn = threading.RLock()
+        self._layers = Layers(Settings())
         try:
             self.text = fallback.read(file)
-            self._base = read_whole(self.text, file)
+            self._layers = Layers(read_whole(self.text, file))
         except SettingsError as error:
             self.problem = error
-        self.state = state_dir(self._base)
+        self.state = state_dir(self._layers.base)
         self._calibrated()
         self.settings = self._found()
 
@@ -106,26 +105,26 @@ class Steward:
 
     def calibration(self) -> Calibration:
         """All its revisions."""
-        return self._kept
+        return self._layers.kept
 
     @property
     def proved(self) -> bool:
         """Whether left was proved to be left, with the settings in force."""
-        return sides_proved(self._kept, self.settings)
+        return sides_proved(self._layers.kept, self.settings)
 
     @property
     def tried(self) -> dict[str, Any]:
         """What is tried now."""
-        return {key: value for key, (value, _) in self._tried.items()}
+        return {key: value for key, (value, _) in self._layers.tried.items()}
 
     def resort(self, known: Settings) -> None:
         """Uses these in place of the file's, with what the calibration says of how the station is built."""
         over = {
             key: value
-            for key, value in self._kept.over(known).items()
+            for key, value in self._layers.kept.over(known).items()
             if key.partition(".")[0] in ("camera", "lens", "strip")
         }
-        self._base = self.settings = known
+        self._layers, self.settings = self._layers.but(base=known), known
         try:
             self.settings = laid(known, over)
         except SettingsError as error:
@@ -137,11 +136,11 @@ class Steward:
 
     def settings_told(self) -> dict[str, Any]:
         """The settings in force and where each comes from, ready for JSON."""
-        now = self._kept.current
+        layers, now = self._layers, self._layers.kept.current
         named = keys_of(self.text) if self.text and not self.problem else set()
         return {
             "settings": msgspec.to_builtins(self.settings),
-            "origins": {key: self._origin(key, named) for key, *_ in entries(self.settings)},
+            "origins": {key: layers.origin(key, named, self.file) for key, *_ in entries(self.settings)},
             "file": str(self.file),
             "tried": self.tried,
             "revision": now.number if now else 0,
@@ -152,15 +151,23 @@ class Steward:
         for key in values:
             if not any(key == one or (one.endswith(".") and key.startswith(one)) for one in TRYABLE):
                 raise SettingsError(f"{key}: can't be tried", fix="set it in the settings file and reload")
-        tried = {**self._tried, **{key: (value, owner) for key, value in values.items()}}
-        changed, _ = self._apply(self._base, self._kept, tried)
-        return changed
+        with self._turn:
+            tried = {**self._layers.tried, **{key: (value, owner) for key, value in values.items()}}
+            return self._apply(self._layers.but(tried=tried))[0]
 
     def untry(self, owner: int | None) -> None:
         """Takes back what this owner has tried; without one, everything."""
-        kept = {key: one for key, one in self._tried.items() if owner is not None and one[1] != owner}
-        if kept != self._tried:
-            self._apply(self._base, self._kept, kept)
+        with self._turn:
+            tried = self._layers.tried
+            kept = {key: one for key, one in tried.items() if owner is not None and one[1] != owner}
+            if kept != tried:
+                self._apply(self._layers.but(tried=kept))
+
+    def visit(self, values: Mapping[str, Any]) -> None:
+        """What the visit that runs wants instead of the station's own, all of it; {} when it is over."""
+        with self._turn:
+            if values != self._layers.visit:
+                self._apply(self._layers.but(visit=dict(values)))
 
     def reload(self) -> dict[str, Any]:
         """Reads the settings file and the calibration again; what has changed, and what was opened anew."""
@@ -168,7 +175,8 @@ class Steward:
         base = read_whole(text, self.file)
         if state_dir(base) != self.state:
             raise _anew("service.state")
-        changed, parts = self._apply(base, read_calibration(self.state), self._tried)
+        with self._turn:
+            changed, parts = self._apply(self._layers.but(base=base, kept=read_calibration(self.state)))
         self.text, self.problem, self.warnings = text, None, []
         return {"changed": changed, "reopened": sorted(parts)}
 
@@ -184,53 +192,54 @@ class Steward:
         if lens_mode is not None and lens_mode != mode_of(self.settings):
             what = f"the lens was measured for {lens_mode}, the station uses {mode_of(self.settings)}"
             raise CalibrationError(what, fix="measure it in the mode that is used")
-        tried = {key: one for key, one in self._tried.items() if key not in values}
-        aim = laid(self._laid(self._base, self._kept, tried), values, step)
-        calibration = committed(
-            self._kept,
-            aim,
-            step,
-            values,
-            figures,
-            proves_sides=proves_sides,
-            software=self._software,
-            clock_set=self.clock_set(),
-        )
-        return self._keep(calibration, tried)
+        with self._turn:
+            tried = {key: one for key, one in self._layers.tried.items() if key not in values}
+            layers = self._layers.but(tried=tried)
+            calibration = committed(
+                layers.kept,
+                laid(layers.laid(self.file), values, step),
+                step,
+                values,
+                figures,
+                proves_sides=proves_sides,
+                software=self._software,
+                clock_set=self.clock_set(),
+            )
+            return self._keep(layers.but(kept=calibration))
 
     def rollback(self, to: int) -> int:
         """Goes back to revision `to`, in force at once; the number of the revision that says so."""
-        back = gone_back(self._kept, to, software=self._software, clock_set=self.clock_set())
-        return self._keep(back, self._tried)
+        with self._turn:
+            kept = self._layers.kept
+            back = gone_back(kept, to, software=self._software, clock_set=self.clock_set())
+            return self._keep(self._layers.but(kept=back))
 
-    def _keep(self, calibration: Calibration, tried: dict[str, tuple[Any, int | None]]) -> int:
+    def _keep(self, layers: Layers) -> int:
         """In force first, then on the card; a card that refuses brings back what was before."""
-        before = self._kept, self._tried
-        self._apply(self._base, calibration, tried)
+        before = self._layers
+        self._apply(layers)
         try:
-            write_calibration(self.state, calibration)
+            write_calibration(self.state, layers.kept)
         except HipbarError as error:
             try:
-                self._apply(self._base, *before)
+                self._apply(before)
             except HipbarError as also:
                 self.warnings = [
                     f"calibrated, but not kept: {error}; and what was before can't be used: {also}"
                 ]
             raise
         self.warnings = []
-        assert calibration.current
-        return calibration.current.number
+        assert layers.kept.current
+        return layers.kept.current.number
 
-    def _apply(
-        self, base: Settings, calibration: Calibration, tried: dict[str, tuple[Any, int | None]]
-    ) -> tuple[list[str], frozenset[str]]:
+    def _apply(self, layers: Layers) -> tuple[list[str], frozenset[str]]:
         """Brings settings into force, or raises and leaves all as it was; the keys that changed, what was opened."""
-        aim = self._laid(base, calibration, tried)
+        aim = layers.laid(self.file)
         changed = changed_keys(self.settings, aim)
-        proved = sides_proved(calibration, aim)
+        proved = sides_proved(layers.kept, aim)
 
         def take() -> None:
-            self._base, self._kept, self._tried, self.settings = base, calibration, tried, aim
+            self._layers, self.settings = layers, aim
 
         if changed or proved != self.proved:
             return changed, self._bring(aim, changed, proved, take)
@@ -269,13 +278,6 @@ class Steward:
         self._hatch.ask(adopt)
         return frozenset()
 
-    def _laid(
-        self, base: Settings, calibration: Calibration, tried: Mapping[str, tuple[Any, int | None]]
-    ) -> Settings:
-        """The layers, one above the other."""
-        with_it = laid(base, calibration.over(base), f"{self.file} with the calibration")
-        return laid(with_it, {key: value for key, (value, _) in tried.items()}, "tried") if tried else with_it
-
     def _calibrated(self) -> None:
         """The calibration, if the card gives it within a second: the bar has to be lit whatever a card does."""
         found: list[Calibration | CalibrationError] = []
@@ -293,34 +295,17 @@ class Steward:
         if isinstance(answer, CalibrationError):
             self.warnings.append(f"{answer}: the station runs without its calibration; {answer.fix}")
         else:
-            self._kept = answer
+            self._layers = self._layers.but(kept=answer)
 
     def _found(self) -> Settings:
         """The first settings in force: a calibration that does not fit the file any more is left out, and told."""
         try:
-            return self._laid(self._base, self._kept, {})
+            return self._layers.laid(self.file)
         except SettingsError as error:
             self.warnings.append(f"the calibration does not fit: {error}; {error.fix}")
-            self._kept = gone_back(self._kept, 0)  # none of it is in force, but none of it is lost
-            return self._base
-
-    def _origin(self, key: str, named: set[str]) -> str:
-        if key in self._tried:
-            return "tried"
-        if made := self._kept.made_by(key, self._base):
-            day = datetime.fromtimestamp(made.made_s).strftime("%Y-%m-%d")
-            return f"calibration {made.number}: {made.step}, {day}"
-        return str(self.file) if key in named else "default"
-
-
-def read_whole(text: str, file: Path) -> Settings:
-    """Settings that say how the station is built; an emptied file would otherwise mean a recorded runner."""
-    settings = parse(text, str(file))
-    for key in ("strip.kind", "camera.source"):
-        if key not in keys_of(text):
-            fix = "name it; /usr/share/hipbar/hipbar.toml is the file as it was delivered"
-            raise SettingsError(f"{file}: {key} is not set", fix=fix)
-    return settings
+            none = gone_back(self._layers.kept, 0)  # none of it is in force, but none of it is lost
+            self._layers = self._layers.but(kept=none)
+            return self._layers.base
 
 
 def _anew(key: str) -> SettingsError:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.clinic.terms import View
+
 
 class Ages(msgspec.Struct, frozen=True, kw_only=True):
     """How old a frame was when its light was out, over the last minute, in milliseconds."""
@@ -82,3 +84,32 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
     what: str
     fix: str = ""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """The visit that runs. id : its number in the store. runner : a code, None = not said yet. began_s : wall seconds.
+
+    view : how it stands; None until its first frame. kept_steps, kept_s : what of it is surely on the disk. trouble :
+    why nothing is kept, in words.
+    """
+
+    id: int
+    runner: str | None
+    kind: str
+    protocol: str
+    number: int
+    visits: int
+    state: str
+    began_s: float
+    view: View | None = None
+    kept_steps: int = 0
+    kept_s: float = 0.0
+    trouble: str | None = None
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """The visit that the button begins; runner None = an open one, to be assigned afterwards."""
+
+    runner: str | None = None
+    protocol: str = ""
+    number: int = 0
