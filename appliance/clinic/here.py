@@ -1,0 +1,142 @@
+"""Frames and steps within one block become how much of its time has been counted, and what it waits for.
+
+Seconds of the visit. Of blocks of running only running counts, of standing the last unbroken stretch of standing still,
+of others all time. Replaced whole for the next block. Refuses, with `VisitError`, plans that a visit can't do.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.clinic.gathered import Gathered
+from appliance.clinic.still import Stillness
+from appliance.clinic.terms import RUNNING_KINDS, Act, Aim, Block, Kind, Noted, Plan, Progress
+from appliance.errors import VisitError
+from appliance.records import Posture
+
+GAP_S = 0.25
+"""Between two frames of running; what is longer is not counted as running."""
+AWAY_S = 3.0
+"""Nobody has run for so long: that is worth an event."""
+LONGEST = 2.0
+"""A baseline goes on for this many times its length to get its steps, and then ends without."""
+
+_CHECK = "`hipbar protocol check` says what a protocol needs"
+
+
+class Here(msgspec.Struct, kw_only=True):
+    """The block that the visit is in.
+
+    since_s : steps from then on count. opened_s : when the bar said that it begins. aim : of its lit parts, once known.
+    hint : why there is no standing zero yet.
+    """
+
+    block: Block
+    begun: bool = False
+    since_s: float = 0.0
+    ran_s: float = 0.0
+    opened_s: float | None = None
+    aim: Aim | None = None
+    hint: str = ""
+    gathered: Gathered = msgspec.field(default_factory=Gathered)
+    stillness: Stillness = msgspec.field(default_factory=Stillness)
+    running_s: float | None = None
+    missing_s: float = 0.0
+    missing: bool = False
+
+    def begin(self, at_s: float) -> None:
+        """From now on it counts."""
+        self.begun, self.since_s = True, at_s
+
+    def hold(self, at_s: float) -> None:
+        """Somebody pauses it or lets it go on: nothing is joined across that, and the bar opens it again."""
+        self.since_s, self.opened_s, self.running_s = at_s, None, None
+        self.stillness.forget()
+
+    def count(self, at_s: float, went_s: float, obliquity_deg: float, posture: int) -> None:
+        """The time that counts for this kind of block; `went_s` since the last frame."""
+        if self.block.kind is Kind.STAND:
+            self.stillness.feed(at_s, obliquity_deg, posture)
+            self.ran_s = self.stillness.seconds
+        elif self.block.kind not in RUNNING_KINDS:
+            self.ran_s += went_s
+        elif posture == Posture.RUNNING:
+            if self.running_s is not None and at_s - self.running_s <= GAP_S:
+                self.ran_s += at_s - self.running_s
+            self.running_s = at_s
+        elif self.running_s is not None and at_s - self.running_s > GAP_S:
+            self.running_s = None
+
+    def absence(self, at_s: float, went_s: float, posture: int) -> tuple[Act, ...]:
+        """Events of a runner who steps off in a block of running, and comes back."""
+        if self.block.kind not in RUNNING_KINDS:
+            return ()
+        if posture == Posture.RUNNING:
+            back, self.missing, self.missing_s = self.missing, False, 0.0
+            return (Noted(at_s, "running"),) if back else ()
+        self.missing_s += went_s
+        if self.missing or self.missing_s < AWAY_S:
+            return ()
+        self.missing = True
+        return (Noted(at_s, "waiting", "nobody runs"),)
+
+    @property
+    def full(self) -> bool:
+        """Whether its time has been counted; a baseline's also has to bring its steps."""
+        block = self.block
+        if self.ran_s < block.seconds:
+            return False
+        return (
+            block.kind is not Kind.BASELINE
+            or self.ran_s >= LONGEST * block.seconds
+            or not self.gathered.short_of()
+        )
+
+    @property
+    def figures(self) -> bool:
+        """Whether this is a block, or the part of a faded one, in which the runner sees figures."""
+        block = self.block
+        if block.kind is Kind.FADED and block.on_s is not None and block.off_s is not None:
+            return self.ran_s % (block.on_s + block.off_s) < block.on_s
+        return block.kind is Kind.FEEDBACK
+
+    @property
+    def waiting(self) -> str:
+        """What has to happen for its time to go on; "" = nothing."""
+        kind = self.block.kind
+        if not self.begun:
+            return ""
+        if kind is Kind.STAND:
+            return self.hint or "standing still"
+        if kind in RUNNING_KINDS and self.running_s is None:
+            return "runner"
+        if kind is Kind.BASELINE and self.ran_s >= self.block.seconds:
+            return f"steps: {self.gathered.short_of()}"
+        return ""
+
+    def kept(self) -> dict[str, object]:
+        """What a progress does not say of it, as plain values."""
+        return {"begun": self.begun, "gathered": self.gathered.kept()}
+
+
+def restored(block: Block, progress: Progress) -> Here:
+    """The block that a visit was broken off in."""
+    own = progress.own
+    if not own.get("begun"):
+        return Here(block=block, since_s=progress.at_s)
+    gathered = Gathered.of(own.get("gathered", {}))
+    return Here(block=block, begun=True, ran_s=progress.ran_s, since_s=progress.at_s, gathered=gathered)
+
+
+def check(plan: Plan) -> None:
+    """Refuses plans that are no visit's."""
+    if not plan.blocks:
+        raise VisitError(f"{plan.protocol}: a visit without blocks", fix=_CHECK)
+    for n, block in enumerate(plan.blocks, 1):
+        where = f"{plan.protocol}: block {n} ({block.kind.value})"
+        if block.kind in (Kind.HOLD, Kind.REPS):
+            raise VisitError(f"{where} is an exercise", fix="`hipbar exercise start` does exercises")
+        if not 0 < block.seconds < float("inf"):
+            raise VisitError(f"{where} lasts {block.seconds:g} s", fix=_CHECK)
+        if block.kind is Kind.FADED and not ((block.on_s or 0) > 0 and (block.off_s or 0) > 0):
+            raise VisitError(f"{where} does not say how long it is lit and dark", fix=_CHECK)
