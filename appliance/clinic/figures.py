@@ -111,8 +111,9 @@ class Quality(Struct, frozen=True, kw_only=True):
 class VisitFigures(Struct, frozen=True, kw_only=True):
     """A visit in figures. Parts that there was nothing of are None.
 
-    whole : all that counts. baseline : the baseline blocks. lit : with a figure on the bar. dark : without one in faded
-    and retention blocks. on_off : lit minus dark. lit_change, dark_change : minus the visit's own baseline.
+    whole : all that counts. baseline : the baseline blocks. lit : with a figure on the bar. dark : without one in
+    faded and retention blocks. unlit : without one anywhere. on_off : lit minus dark. lit_change, dark_change : minus
+    the visit's own baseline.
     """
 
     visit: int
@@ -129,6 +130,7 @@ class VisitFigures(Struct, frozen=True, kw_only=True):
     baseline: PartFigures | None
     lit: PartFigures | None
     dark: PartFigures | None
+    unlit: PartFigures | None
     on_off: Contrast | None
     lit_change: Contrast | None
     dark_change: Contrast | None
@@ -139,19 +141,19 @@ def visit_figures(data: VisitData) -> VisitFigures:
     """All figures of a visit."""
     steps = data.steps[np.argsort(data.steps["contact_s"], kind="stable")]
     visit, asked = data.visit, targets(steps, data.stretches, data.spans)
-    counted = _counted(steps, data.blocks)
+    chosen = counted(steps, data.blocks)
     lit = steps["lit"] == 1
-    baseline = _part(steps, asked, counted & _in(steps, data.blocks, {Kind.BASELINE}))
-    on = _part(steps, asked, counted & lit)
-    off = _part(steps, asked, counted & ~lit & _in(steps, data.blocks, {Kind.FADED, Kind.RETENTION}))
+    baseline = _part(steps, asked, chosen & _in(steps, data.blocks, {Kind.BASELINE}))
+    on = _part(steps, asked, chosen & lit)
+    off = _part(steps, asked, chosen & ~lit & _in(steps, data.blocks, {Kind.FADED, Kind.RETENTION}))
     return VisitFigures(
         visit=visit.id, runner=visit.runner, kind=str(visit.kind), protocol=visit.protocol, number=visit.number,
         state=str(visit.state), began_s=visit.began_s, seconds=visit.seconds, edition=data.edition,
-        whole=part_figures(steps, counted, asked),
+        whole=part_figures(steps, chosen, asked),
         blocks=tuple(_block(row, steps, asked) for row in data.blocks),
-        baseline=baseline, lit=on, dark=off,
+        baseline=baseline, lit=on, dark=off, unlit=_part(steps, asked, chosen & ~lit),
         on_off=_contrast(on, off), lit_change=_contrast(on, baseline), dark_change=_contrast(off, baseline),
-        quality=_quality(visit, steps, counted, data.spans),
+        quality=_quality(visit, steps, chosen, data.spans),
     )  # fmt: skip
 
 
@@ -241,7 +243,7 @@ def _in(steps: NDArray[np.void], blocks: tuple[BlockRow, ...], kinds: set[Kind])
     return inside
 
 
-def _counted(steps: NDArray[np.void], blocks: tuple[BlockRow, ...]) -> NDArray[np.bool_]:
+def counted(steps: NDArray[np.void], blocks: tuple[BlockRow, ...]) -> NDArray[np.bool_]:
     """In which steps somebody was to run as in the plan; all of them where no block asks for running."""
     if not any(row.block.kind in RUNNING_KINDS for row in blocks):
         return np.ones(len(steps), np.bool_)
@@ -262,20 +264,20 @@ def _cadence(steps: NDArray[np.void], chosen: NDArray[np.bool_]) -> Spread:
 
 
 def _quality(
-    visit: VisitRow, steps: NDArray[np.void], counted: NDArray[np.bool_], spans: tuple[SpanRow, ...]
+    visit: VisitRow, steps: NDArray[np.void], chosen: NDArray[np.bool_], spans: tuple[SpanRow, ...]
 ) -> Quality:
     """Each step is counted once, by the first reason that applies."""
     paused = steps["paused"] == 1
-    mine = counted & ~paused
+    mine = chosen & ~paused
     hidden = mine & ~np.isfinite(steps["peak_drop_deg"])
     weak = mine & ~hidden & ~(steps["quality"] >= WEAK)
     return Quality(
-        steps=int(counted.sum()),
+        steps=int(chosen.sum()),
         kept=int((mine & ~hidden & ~weak).sum()),
         hidden=int(hidden.sum()),
         weak=int(weak.sum()),
-        paused=int((counted & paused).sum()),
-        elsewhere=int((~counted).sum()),
+        paused=int((chosen & paused).sum()),
+        elsewhere=int((~chosen).sum()),
         untold=_untold(steps[mine]),
         frames=sum(span.frames for span in spans),
         lost=sum(span.lost for span in spans),

@@ -11,11 +11,12 @@ Refuses to give an interval for fewer than `LEAST_STEPS` figures: None. NaN in t
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 
 import msgspec
 import numpy as np
 
-from appliance.clinic.terms import LEAST_STEPS
+from appliance.clinic.terms import LEAST_STEPS, SDD_DEG
 from appliance.records import F64
 
 _Z = 1.959963984540054
@@ -44,6 +45,27 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     def clear(self) -> bool:
         """Whether the interval leaves zero out."""
         return self.low is not None and self.high is not None and (self.low > 0.0 or self.high < 0.0)
+
+
+class Verdict(StrEnum):
+    """What may be said of a change. `CLEAR` is of a figure whose smallest detectable difference nobody has measured."""
+
+    TOO_FEW = "too few steps to say"
+    NONE = "no clear change"
+    CLEAR = "a clear change"
+    WITHIN = f"clear, within the smallest detectable difference of {SDD_DEG} deg"
+    BEYOND = f"clear, beyond the smallest detectable difference of {SDD_DEG} deg"
+
+
+def verdict(by: Change, least_deg: float | None = None) -> Verdict:
+    """A change in words. least_deg : the smallest detectable difference of this figure, where one is known."""
+    if by.change is None or by.low is None:
+        return Verdict.TOO_FEW
+    if not by.clear:
+        return Verdict.NONE
+    if least_deg is None:
+        return Verdict.CLEAR
+    return Verdict.BEYOND if abs(by.change) >= least_deg else Verdict.WITHIN
 
 
 def spread(values: F64) -> Spread:
