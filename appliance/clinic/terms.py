@@ -22,6 +22,9 @@ LEAST_STEPS = 7
 
 Mode = Literal["asymmetry", "step", "live", "box", "off"]
 
+Measure = Literal["angle", "height", "time"]
+"""By what an exercise is counted: the pelvis's obliquity, its height in the picture, or the clock alone."""
+
 
 class Kind(StrEnum):
     """What a block is for. Only `FEEDBACK` and the lit parts of `FADED`, and exercises, show figures on the bar."""
@@ -80,6 +83,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 
     mode : what the bar shows while it is lit. on_s, off_s : of `FADED`: lit for so long, dark for so long, of running
     time, lit first. cue : the words to be spoken. side, reps, hold_s : of exercises: `side` is the side that works.
+    measure : by what an exercise is counted; range_deg, range_px : how far a repetition goes out and comes back;
+    pause_s : between two holds of one block.
     """
 
     kind: Kind
@@ -96,6 +101,10 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     reps: int | None = None
     hold_s: float | None = None
     band_deg: float | None = None
+    measure: Measure | None = None
+    range_deg: float | None = None
+    range_px: float | None = None
+    pause_s: float | None = None
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
