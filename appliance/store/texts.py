@@ -45,7 +45,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     def parsed(self, parse: Callable[[str, str], T]) -> T:
         """What `parse(text, origin)` makes of it. Raises `SettingsError`, also for a text that can't be read."""
         if self.trouble is not None:
-            raise SettingsError(f"{self.origin}: {self.trouble}", fix="mend the file, or take it away")
+            raise SettingsError(f"{self.origin}: {self.trouble}", fix="check its path, or mend the file")
         return parse(self.text, self.origin)
 
 
@@ -72,7 +72,7 @@ def text(state: Path, kind: TextKind, name: str) -> Text:
     found = texts(state, kind)
     if name in found:
         return found[name]
-    near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, found, n=1)
     fix = f"did you mean `{near[0]}`?" if near else _FIXES[kind]
     raise VisitError(f"there is no {kind[:-1]} `{name}`", fix=fix)
 
@@ -98,6 +98,11 @@ def cues(state: Path) -> Text:
         return Text(name="cues", origin=f"shipped/{CUES}", text=shipped)
     except OSError as error:
         raise _closed(path, error) from None
+    return _read(path)
+
+
+def of_file(path: Path) -> Text:
+    """A file anywhere, as if it were one of the clinic's."""
     return _read(path)
 
 
