@@ -1,6 +1,7 @@
 """Steps of one block become its counts by side and, of a baseline, the means that a target is made from.
 
-Degrees, seconds of the visit. By STANCE side. A step without a measured peak counts as a step and in no mean.
+Degrees, seconds of the visit. By STANCE side. A step without a measured peak, or with weak marks, counts as a step and
+in no mean: as the report has it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from typing import Any
 
 import msgspec
 
+from appliance.clinic.figures import WEAK
 from appliance.clinic.terms import LEAST_STEPS, Baseline
 from appliance.records import Side, Step
 
-_APART_S = 1.0
-"""Contacts further apart are not one bout of running."""
+_APART_S = 0.6
+"""Contacts further apart are not one after the other (as in the gait kernel)."""
 
 
 class _OfSide(msgspec.Struct):
-    """Steps, those of them with a peak, and the sum of the peaks."""
+    """Steps, those of them with a peak that counts, and the sum of those."""
 
     steps: int = 0
     peaks: int = 0
@@ -48,7 +50,7 @@ class Gathered(msgspec.Struct, kw_only=True):
         right = step.stance is Side.RIGHT
         side = self.right if right else self.left
         side.steps += 1
-        if step.peak_drop_deg is not None:
+        if step.peak_drop_deg is not None and step.quality >= WEAK:
             side.peaks += 1
             side.sum_deg += step.peak_drop_deg
         if self.last_s is not None and right != self.last_right and 0 < contact_s - self.last_s < _APART_S:

@@ -53,7 +53,7 @@ def moment(posture: Posture, obliquity_deg: float = 1.0) -> np.void:
     return row[0]  # type: ignore[no-any-return]
 
 
-def step(contact_s: float, right: bool, drop_deg: float | None) -> Step:
+def step(contact_s: float, right: bool, drop_deg: float | None, quality: float = 1.0) -> Step:
     return Step(
         stance=Side.RIGHT if right else Side.LEFT,
         contact_s=contact_s,
@@ -67,7 +67,7 @@ def step(contact_s: float, right: bool, drop_deg: float | None) -> Step:
         sway_px=10.0,
         contact_time_s=0.25,
         flight_s=0.1,
-        quality=1.0,
+        quality=quality,
         decided_s=contact_s + 0.28,
     )
 
@@ -165,6 +165,28 @@ def test_a_dot_hidden_for_some_frames_costs_no_running_time() -> None:
         player.leave(0.1)
     player.run(0.1)
     assert player.session.view(player.t_s).ran_s == pytest.approx(10.1, abs=0.05)
+
+
+def test_running_across_frames_that_never_came_is_not_counted() -> None:
+    player = playing(Block(kind=Kind.RETENTION, seconds=60))
+    player.run(5)
+    player.t_s += 10.0
+    player.run(5)
+    assert player.session.view(player.t_s).ran_s == pytest.approx(10, abs=0.05)
+
+
+def test_steps_with_weak_marks_are_in_no_baseline() -> None:
+    session = Session(plan(Block(kind=Kind.BASELINE, seconds=10)), 0.0)
+    acts: list[Act] = []
+    for k in range(2100):
+        t_s = k * 0.01
+        steps: tuple[Step, ...] = ()
+        if k and k % 35 == 0:
+            weak = k % 140 == 0
+            steps = (step(t_s, k % 70 == 0, 30.0 if weak else 5.0, 0.3 if weak else 0.9),)
+        acts += session.feed(t_s, moment(Posture.RUNNING), steps)
+    measured = next(act for act in acts if isinstance(act, Measured))
+    assert measured.baseline.left_drop_deg == measured.baseline.right_drop_deg == 5.0
 
 
 def test_time_of_a_warm_up_goes_on_while_the_camera_says_nothing() -> None:
