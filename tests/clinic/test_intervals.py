@@ -63,7 +63,7 @@ def test_the_interval_of_a_change_between_two_minutes_holds_the_truth(phi: float
     rng = np.random.default_rng(11)
     before, after = correlated(rng, phi, (2, TRIALS, 85))
     pairs = zip(before, 0.5 * after - 1.5, strict=True)
-    assert 93.0 <= held([change(spread(b), spread(a)) for b, a in pairs], -1.5) <= 97.0
+    assert 93.0 <= held([change(spread(a), spread(b)) for b, a in pairs], -1.5) <= 97.0
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.4])
