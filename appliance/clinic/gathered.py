@@ -59,13 +59,11 @@ class Gathered(msgspec.Struct, kw_only=True):
         self.last_s, self.last_right = contact_s, right
 
     def short_of(self) -> str:
-        """Which side lacks steps for a stable mean, in words; "" = none does."""
-        few = [
-            f"{name} stance {side.peaks} of {LEAST_STEPS}"
-            for name, side in (("left", self.left), ("right", self.right))
-            if side.peaks < LEAST_STEPS
-        ]
-        return ", ".join(few)
+        """Which hip lacks steps for a stable mean, in words; "" = none does."""
+        hips = (("left hip (right stance)", self.right), ("right hip (left stance)", self.left))
+        return ", ".join(
+            f"{hip} {side.peaks} of {LEAST_STEPS}" for hip, side in hips if side.peaks < LEAST_STEPS
+        )
 
     def baseline(self) -> Baseline:
         """The means; only where nothing is short."""

@@ -264,7 +264,7 @@ def test_a_baseline_is_the_means_of_its_steps() -> None:
 def test_a_baseline_goes_on_until_it_has_seven_steps_a_side() -> None:
     player = playing(Block(kind=Kind.BASELINE, seconds=3))
     player.run(3.5)
-    assert "steps: left stance" in player.session.view(player.t_s).waiting
+    assert "steps: left hip (right stance)" in player.session.view(player.t_s).waiting
     player.run(2.3)
     baseline = player.of(Measured)[0].baseline
     assert min(baseline.left_steps, baseline.right_steps) == 7
@@ -277,7 +277,7 @@ def test_a_baseline_without_steps_ends_after_twice_its_time_and_says_so() -> Non
     assert not player.of(Measured)
     assert player.of(BlockEnded)[0].ran_s == pytest.approx(10, abs=0.05)
     assert player.of(Noted)[-1].kind == "no baseline"
-    assert "right stance 0 of 7" in player.of(Noted)[-1].words
+    assert "left hip (right stance) 0 of 7" in player.of(Noted)[-1].words
 
 
 def test_the_light_goes_on_with_the_target_of_the_baseline_after_the_bar_has_said_begin() -> None:

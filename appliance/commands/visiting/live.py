@@ -1,0 +1,140 @@
+"""A running visit becomes a screen that is drawn anew until the visit is over, or somebody has seen enough.
+
+Asks the running service twice a second. A service that starts anew meanwhile is waited for: its visit may go on.
+On what is no terminal each new block is a line. Refuses to wait for a service that stays away, with `ServiceDown`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.commands.options import aside
+from appliance.commands.stop import Stop
+from appliance.commands.visiting.words import screen, standing, whose
+from appliance.errors import ServiceDown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from appliance.station.client import Link
+    from appliance.station.status import Status
+    from appliance.station.told import Visit
+
+EACH_S = 0.5
+AWAY_S = 60.0
+"""So long is a service waited for that has gone away; systemd starts one that failed again within seconds."""
+_SETTLED_S = 5.0
+"""A service that has just come back may still be about to let its visit go on."""
+
+_LEFT = "the visit goes on; `hipbar visit follow` shows it again, `hipbar visit stop` ends it"
+_HINT = "Ctrl-C leaves it running; elsewhere: hipbar visit pause, resume, skip, mark, note, stop"
+
+Draw = Callable[["Status", "Visit"], None]
+
+
+def follow(link: Link, *, each_s: float = EACH_S, away_s: float = AWAY_S) -> Visit | None:
+    """Shows the visit that runs until it is over: how it was last seen; None when it was left running.
+
+    Raises `ServiceDown` when the service does not come back.
+    """
+    stop, looks = Stop(None), Looks(link.runtime, away_s)
+    last: Visit | None = None
+    with stop.listening(), _drawing() as draw, contextlib.closing(looks):
+        while not stop():
+            status = looks.look()
+            now = status.visit if status else None
+            if now is not None and (last is None or now.id == last.id):
+                last = now
+                if status:
+                    draw(status, now)
+            elif status and looks.settled:
+                return last
+            stop.pause(each_s)
+    if last is not None:
+        aside(_LEFT)
+    return None
+
+
+class Looks:
+    """The service's status, over a link of its own that is made again when the service was."""
+
+    def __init__(self, runtime: Path | None, away_s: float) -> None:
+        self._runtime, self._away_s = runtime, away_s
+        self._link: Link | None = None
+        self._gone_s: float | None = None
+        self._back_s = -_SETTLED_S
+
+    @property
+    def settled(self) -> bool:
+        """Whether the service has been there for a while."""
+        return time.monotonic() - self._back_s >= _SETTLED_S
+
+    def look(self) -> Status | None:
+        """How the station is; None while it is away."""
+        from appliance.station.client import Link
+
+        try:
+            if self._link is None or self._link.closed:
+                self._link = Link.open(self._runtime)
+            status = self._link.status()
+        except ServiceDown:
+            self.close()
+            now_s = time.monotonic()
+            self._gone_s = self._gone_s or now_s
+            if now_s - self._gone_s > self._away_s:
+                raise
+            return None
+        if self._gone_s is not None:
+            self._gone_s, self._back_s = None, time.monotonic()
+        return status
+
+    def close(self) -> None:
+        """Ends the link."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[Draw]:
+    """How one look is shown on what standard output is."""
+    if not sys.stdout.isatty():
+        yield _Lines().draw
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    utf8 = "utf" in (sys.stdout.encoding or "").lower()
+    with Live(Text(""), console=Console(highlight=False), auto_refresh=False) as shown:
+
+        def draw(status: Status, visit: Visit) -> None:
+            width, height = shutil.get_terminal_size()
+            lines = [*screen(visit, status.gait, width - 1, utf8=utf8), "", _HINT[: width - 1]]
+            shown.update(Text("\n".join(lines[: max(height - 1, 1)]), no_wrap=True), refresh=True)
+
+        yield draw
+
+
+class _Lines:
+    """A line for each block, pause and end of a pause."""
+
+    def __init__(self) -> None:
+        self._said: tuple[object, ...] = ()
+
+    def draw(self, status: Status, visit: Visit) -> None:
+        """Says it if it is new."""
+        view = visit.view
+        new = (visit.id, view and view.block, visit.state, visit.trouble)
+        if new != self._said:
+            self._said = new
+            cue = f'; say: "{view.cue}"' if view and view.cue else ""
+            click.echo(f"{visit.kind} {visit.id}, {whose(visit)}: {standing(visit)}{cue}")
+            sys.stdout.flush()
