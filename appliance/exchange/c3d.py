@@ -1,0 +1,177 @@
+"""Marks, angles and steps of a visit become a C3D file; the points of anybody's C3D become a capture.
+
+Written: millimetres, X to the runner's right, Y forward (always 0: one camera sees no depth), Z up; the obliquity as
+the Y of a point among POINT:ANGLES, degrees, positive = right side higher; each step as "Foot Strike" and "Foot Off"
+with its side. Time 0 is the first frame; HIPBAR:START_S says which second of the visit that was. Refuses, with
+`SourceError`, more frames or events than the format's 16-bit counts hold, and files that are no C3D or are damaged.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from appliance.clinic.rows import VisitData
+from appliance.errors import SourceError
+from appliance.exchange.capture import Capture, Strike, unit_of, unreadable
+from appliance.exchange.even import Even
+from appliance.exchange.whole import whole
+from appliance.records import F64, MARKS, Side
+
+ANGLE = "pelvis_obliquity"
+STRIKE, OFF = "Foot Strike", "Foot Off"
+_MOST_FRAMES, _MOST_ROWS, _MOST_PARAMETER_BYTES = 65535, 255, 120_000
+
+_Event = tuple[float, str, str]
+
+
+def write(path: Path, data: VisitData, even: Even, software: str) -> None:
+    """Writes marks, angle and events of the times in `even`."""
+    import c3d
+
+    if len(even.t_s) > _MOST_FRAMES:
+        raise SourceError(
+            f"{len(even.t_s):,} frames: a C3D file holds {_MOST_FRAMES:,}",
+            fix="export a part: --block N, or --from and --to; CSV, Parquet, TRC and MOT hold all",
+        )
+    out = c3d.Writer(point_rate=even.rate_hz, analog_rate=0.0)
+    out.set_point_labels([*MARKS, ANGLE])
+    out.set_screen_axis("+X", "+Z")
+    points = out.get("POINT")
+    points.add_str("ANGLES", "Points that are angles", ANGLE, len(ANGLE), 1)
+    points.add_str("ANGLE_UNITS", "Their unit", "deg", 3)
+    _facts(out, data, even, software)
+    _events(out, [e for e in _happened(data) if even.t_s[0] <= e[0] <= even.t_s[-1]], even.t_s[0])
+    out.add_frames([(points, np.empty((0, 0))) for points in _points(even)])
+    with whole(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of every file without analog channels
+        out.write(file)
+
+
+def _points(even: Even) -> F64:
+    """(n, 5, 5): x, y, z, residual and cameras of each point; residual -1 = not seen."""
+    rows = np.zeros((len(even.t_s), len(MARKS) + 1, 5))
+    rows[:, : len(MARKS), 0], rows[:, : len(MARKS), 2] = even.marks[..., 0], even.marks[..., 1]
+    rows[:, len(MARKS), 1] = even.obliquity_deg
+    unseen = ~np.isfinite(rows).all(axis=2)
+    rows[unseen] = 0.0
+    rows[unseen, 3] = -1.0
+    return rows
+
+
+def _facts(out: Any, data: VisitData, even: Even, software: str) -> None:
+    """Whose visit, made by what."""
+    subjects = out.add_group(10, "SUBJECTS", "Who")
+    runner = data.visit.runner or "-"
+    subjects.add("USED", "How many", 2, "<h", 1)
+    subjects.add_str("NAMES", "Codes, no names", runner, len(runner), 1)
+    maker = out.add_group(11, "MANUFACTURER", "What wrote this")
+    maker.add_str("SOFTWARE", "Program and version", software, len(software))
+    own = out.add_group(12, "HIPBAR", "The visit")
+    own.add("VISIT", "Number in the store", 4, "<f", float(data.visit.id))
+    own.add("START_S", "Second of the visit at the first frame", 4, "<f", float(even.t_s[0]))
+
+
+def _happened(data: VisitData) -> list[_Event]:
+    """Contacts, offs and the beginnings of blocks in the order of time: visit second, side, label."""
+    found = [(row.began_s, "General", str(row.block.kind)) for row in data.blocks]
+    for step in data.steps:
+        side = "Right" if step["right"] else "Left"
+        found += [(float(step["contact_s"]), side, STRIKE), (float(step["off_s"]), side, OFF)]
+    return sorted(found)
+
+
+def _events(out: Any, events: list[_Event], start_s: float) -> None:
+    """The EVENT group; more than 255 go on in parameters with a number after their name."""
+    group = out.add_group(13, "EVENT", "Steps and blocks")
+    group.add("USED", "How many", 2, "<H", len(events))
+    wide = max((len(label) for _, _, label in events), default=1)
+    if len(events) * (wide + 7 + 8) > _MOST_PARAMETER_BYTES:
+        raise SourceError(
+            f"{len(events):,} foot contacts and offs are more than a C3D file holds",
+            fix="export a part: --block N, or --from and --to",
+        )
+    for first in range(0, len(events), _MOST_ROWS):
+        some = events[first : first + _MOST_ROWS]
+        after = str(first // _MOST_ROWS + 1) if first else ""
+        for name, width, words in (
+            ("CONTEXTS", 7, [side for _, side, _ in some]),
+            ("LABELS", wide, [label for _, _, label in some]),
+        ):
+            text = "".join(word.ljust(width) for word in words)
+            group.add_str(name + after, "", text, width, len(some))
+        times = b"".join(struct.pack("<ff", 0.0, at_s - start_s) for at_s, _, _ in some)
+        group.add_param("TIMES" + after, bytes_per_element=4, bytes=times, dimensions=[2, len(some)])
+
+
+def read(path: Path, unit: str | None = None) -> Capture:
+    """Anybody's C3D: its points as markers, its foot strikes; angles, forces and other computed points are left out."""
+    import c3d
+
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            reader = c3d.Reader(file)
+            if not reader.point_used:
+                raise unreadable(path, "it holds no markers, only analog channels")
+            frames = [points[:, :4].copy() for _, points, _ in reader.read_frames(copy=False)]
+            return _capture(path, reader, np.array(frames, np.float64), unit)
+    except OSError as error:
+        raise unreadable(path, f"can't be read: {error.strerror}", fix="name another file") from None
+    except SourceError:
+        raise
+    except Exception as error:  # the reader raises whatever its parts raise on a damaged file
+        raise unreadable(path, f"is no C3D file, or damaged ({type(error).__name__})") from None
+
+
+def _capture(path: Path, reader: Any, frames: F64, unit: str | None) -> Capture:
+    """(n, points, 4) of x, y, z and residual as a capture."""
+    if not len(frames):
+        raise unreadable(path, "it holds no frames")
+    rate_hz = float(reader.point_rate)
+    if not 0 < rate_hz < 1e5:
+        raise unreadable(path, f"its rate is {rate_hz:g} frames/s")
+    unit, metres = unit_of(path, _text(reader, "POINT:UNITS"), unit)
+    labels = [label.strip() for label in reader.point_labels]
+    computed = {
+        name for key in ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS") for name in _texts(reader, key)
+    }
+    places = np.where(frames[..., 3:] < 0, np.nan, frames[..., :3]) * metres
+    markers = {label: places[:, k] for k, label in enumerate(labels) if label and label not in computed}
+    return Capture(
+        kind="C3D", rate_hz=rate_hz, t_s=np.arange(len(frames)) / rate_hz, markers=markers,
+        strikes=_strikes(reader), said=(f"{unit}, {rate_hz:g} frames/s",),
+    )  # fmt: skip
+
+
+def _text(reader: Any, key: str) -> str:
+    found = reader.get(key)
+    return "" if found is None else str(found.string_value)
+
+
+def _texts(reader: Any, key: str) -> list[str]:
+    found = reader.get(f"POINT:{key}")
+    return (
+        [] if found is None or len(found.dimensions) < 2 else [s.strip() for s in found.string_array.ravel()]
+    )
+
+
+def _strikes(reader: Any) -> tuple[Strike, ...]:
+    """The foot contacts that the laboratory marked, in the order of time; in seconds from the first frame."""
+    found: list[Strike] = []
+    for after in ("", *map(str, range(2, 100))):
+        times = reader.get(f"EVENT:TIMES{after}")
+        if times is None or not times.num_elements:
+            break
+        sides, labels = (
+            reader.get(f"EVENT:{key}{after}").string_array.ravel() for key in ("CONTEXTS", "LABELS")
+        )
+        at_s = times.float_array.reshape(-1, 2) @ (60.0, 1.0)
+        for side, label, t_s in zip(sides, labels, at_s, strict=True):
+            if label.strip().lower() in ("foot strike", "heel strike") and side.strip().lower() in set(Side):
+                found.append(Strike(Side(side.strip().lower()), float(t_s)))
+    return tuple(sorted(found, key=lambda strike: strike.t_s))
