@@ -83,7 +83,7 @@ def _or_setting(own: float | None, name: str, stretch: StretchRow, spans: tuple[
 def _moving(steps: NDArray[np.void]) -> F64:
     """The difference of the sides' means over their last steps, after each step; NaN until both have enough."""
     drops, right = steps["peak_drop_deg"], steps["right"] == 1
-    counts = np.isfinite(drops) & (steps["paused"] == 0)
+    counts = np.isfinite(drops) & (steps["paused"] != 1)
     means = []
     for side in (right, ~right):
         mine = np.flatnonzero(side & counts)

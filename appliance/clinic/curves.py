@@ -109,10 +109,9 @@ def _strides(begin_s: F64, end_s: F64, chunks: Iterable[Chunk]) -> Iterator[tupl
 
 def _sampled(begin_s: F64, end_s: F64, t_s: F64, tilt_deg: F64) -> F64:
     at_s = begin_s[:, None] + np.linspace(0.0, 1.0, POINTS) * (end_s - begin_s)[:, None]
-    after = np.searchsorted(t_s, at_s)
-    inside = (after > 0) & (after < len(t_s))
-    after = np.clip(after, 1, len(t_s) - 1) if len(t_s) > 1 else np.zeros_like(after)
-    near = inside & (t_s[after] - t_s[after - 1] <= _HOLE_S)
+    after = np.clip(np.searchsorted(t_s, at_s), 1, max(1, len(t_s) - 1))
+    inside = (at_s >= t_s[0]) & (at_s <= t_s[-1])
+    near = inside & (np.diff(t_s, append=np.inf)[after - 1] <= _HOLE_S)
     rows: F64 = np.interp(at_s, t_s, tilt_deg)
     rows[~near.all(axis=1)] = np.nan
     return rows

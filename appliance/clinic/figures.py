@@ -171,7 +171,7 @@ def part_figures(
         left=sides[Side.LEFT],
         right=sides[Side.RIGHT],
         asymmetry_deg=difference(steps["peak_drop_deg"][kept], steps["right"][kept]),
-        cadence_spm=_cadence(steps, chosen & (steps["paused"] == 0)),
+        cadence_spm=_cadence(steps, chosen & (steps["paused"] != 1)),
         in_band=within(steps, kept, asked),
     )
 
@@ -193,7 +193,7 @@ def contrast(after: PartFigures, before: PartFigures) -> Contrast:
 
 def usable(steps: NDArray[np.void]) -> NDArray[np.bool_]:
     """Which steps have figures that count, wherever they are."""
-    seen = np.isfinite(steps["peak_drop_deg"]) & (steps["paused"] == 0)
+    seen = np.isfinite(steps["peak_drop_deg"]) & (steps["paused"] != 1)
     well: NDArray[np.bool_] = seen & (steps["quality"] >= WEAK)
     return well
 
