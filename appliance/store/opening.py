@@ -1,0 +1,164 @@
+"""A state folder becomes a connection to the clinic's store, `clinic.db`, made when it is first needed.
+
+Write-ahead log, every commit on the disk before it returns, what is deleted overwritten with zeros. File, log and lock
+belong to whoever owns the folder, even when root makes them. Somebody else's write is waited for, up to `WAIT_S`
+seconds. Refuses, with `StoreError`, a store that is missing, damaged, newer or not ours; with `OutputError`, a disk
+that takes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from appliance.errors import HipbarError, OutputError, StoreError
+from appliance.output import output_error, sync_folder
+from appliance.store import schema
+
+FILE = "clinic.db"
+LOCK = "clinic.lock"
+WAIT_S = 5.0
+
+_NOT_ALLOWED = 'use sudo, or let your user join the group "hipbar"'
+_DAMAGED = '"hipbar verify" says what can still be read, "hipbar restore" brings a backup back'
+_ON_DISK = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+}
+_IN_STORE = {
+    sqlite3.SQLITE_CORRUPT: ("is damaged", _DAMAGED),
+    sqlite3.SQLITE_NOTADB: ("is damaged: it is no database", _DAMAGED),
+    sqlite3.SQLITE_CANTOPEN: ("can't be opened", _NOT_ALLOWED),
+    sqlite3.SQLITE_PERM: ("this user may not use it", _NOT_ALLOWED),
+    sqlite3.SQLITE_AUTH: ("this user may not use it", _NOT_ALLOWED),
+    sqlite3.SQLITE_BUSY: ("another program keeps it busy", "wait for that program to end, then try again"),
+    sqlite3.SQLITE_LOCKED: ("another program keeps it busy", "wait for that program to end, then try again"),
+}
+
+
+def store_error(path: Path, error: sqlite3.Error) -> HipbarError:
+    """What an error of the database means for people."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _ON_DISK:
+        return output_error(path, OSError(_ON_DISK[code], os.strerror(_ON_DISK[code])))
+    what, fix = _IN_STORE.get(code, (f"can't be used: {error}", _DAMAGED))
+    return StoreError(f"{path}: {what}", fix=fix)
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Within, errors of the database and of the disk are told in words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise store_error(path, error) from None
+    except PermissionError:
+        raise StoreError(f"{path}: this user may not use it", fix=_NOT_ALLOWED) from None
+    except OSError as error:
+        raise output_error(path, error) from None
+
+
+def connected(folder: Path, *, make: bool = False, read_only: bool = False) -> sqlite3.Connection:
+    """An open store. Whoever may only read gets it read-only: a write then raises `OutputError`."""
+    path = folder / FILE
+    with told(path):
+        if make:
+            made(path)
+        elif not path.exists():
+            raise StoreError(
+                f"{path}: nothing is kept here yet", fix='"hipbar runner add CODE" or a visit makes the store'
+            )
+        if read_only or not (os.access(path, os.W_OK) and os.access(folder, os.W_OK)):
+            return _for_reading(path)
+        return _for_writing(path, make)
+
+
+def made(path: Path) -> None:
+    """An empty file that belongs to the folder's owner, unless there is one; lasts when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o660)
+        try:
+            dressed(fd, path.parent)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        sync_folder(path.parent)
+
+
+def dressed(fd: int, folder: Path) -> None:
+    """Gives an open file to the folder's owner and group, as far as this user may; both read and write."""
+    owner = folder.stat()
+    with contextlib.suppress(PermissionError):
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    os.fchmod(fd, 0o660)
+
+
+def _for_writing(path: Path, make: bool) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute("PRAGMA cell_size_check = ON")
+        db.execute("PRAGMA temp_store = MEMORY")
+        if make:
+            db.execute("PRAGMA journal_mode = WAL")
+        schema.ready(db, path, make=make)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _for_reading(path: Path) -> sqlite3.Connection:
+    """On a read-only disk the log's index can't be made: without a log the file alone is all there is."""
+    log = path.with_name(FILE + "-wal")
+    os.close(os.open(path, os.O_RDONLY))  # says whether this user may
+    for mode in ("mode=ro", "mode=ro&immutable=1"):
+        db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}", timeout=WAIT_S, isolation_level=None, uri=True
+        )
+        try:
+            schema.ready(db, path, make=False)
+        except sqlite3.OperationalError as error:
+            db.close()
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or (
+                log.exists() and log.stat().st_size
+            ):
+                raise
+        except BaseException:
+            db.close()
+            raise
+        else:
+            return db
+    raise StoreError(f"{path}: can't be opened", fix=_NOT_ALLOWED)
+
+
+def locked(folder: Path) -> int:
+    """The lock of whoever writes visits, as an open file; refused while another program holds it."""
+    path = folder / LOCK
+    with told(path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_uid == os.geteuid():
+                dressed(fd, folder)
+        except BlockingIOError:
+            os.close(fd)
+            raise StoreError(
+                f"{folder / FILE}: the service keeps visits in it", fix='"sudo systemctl stop hipbar" first'
+            ) from None
+        except BaseException:
+            os.close(fd)
+            raise
+    return fd
+
+
+__all__ = ["FILE", "LOCK", "OutputError", "connected", "dressed", "locked", "made", "store_error", "told"]
