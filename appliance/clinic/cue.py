@@ -97,11 +97,15 @@ def named(cues: Sequence[Cue], name: str) -> Cue:
 
 
 def with_cue(text: str, cue: Cue, origin: str) -> str:
-    """The text of a list with one more cue at its end; what is written there stays as it is."""
+    """The text of a list with one more cue at its end; what is written there stays, where that can be."""
+    cues = (*parse_cues(text, origin), cue)
     body = text if text.strip() else _TABLES
     added = body.rstrip("\n") + "\n\n" + _table(cue)
-    parse_cues(added, origin)
-    return added
+    if _says(added, cues, origin):
+        return added
+    whole = _written(cues)
+    parse_cues(whole, origin)
+    return whole
 
 
 def without_cue(text: str, name: str, origin: str) -> str:
@@ -115,7 +119,7 @@ def without_cue(text: str, name: str, origin: str) -> str:
         shorter = text[:begin] + _tail(text[begin:end]) + text[end:]
         if _says(shorter, rest, origin):
             return shorter
-    return _TABLES + "".join("\n" + _table(cue) for cue in rest)
+    return _written(rest)
 
 
 def cue_plan(cue: Cue, seconds: float = PART_S) -> Plan:
@@ -219,6 +223,10 @@ def _trouble(cue: Cue, before: Sequence[Cue]) -> tuple[str, str] | None:
     if not cue.words.strip() or not cue.words.isprintable():
         return f"the words of `{cue.name}` can't be read out", "one line of plain words"
     return None
+
+
+def _written(cues: Sequence[Cue]) -> str:
+    return _TABLES + "".join("\n" + _table(cue) for cue in cues)
 
 
 def _table(cue: Cue) -> str:
