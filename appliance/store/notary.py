@@ -41,6 +41,12 @@ class Resume(NamedTuple):
     visit: int
 
 
+class Settle(NamedTuple):
+    """Somebody waits for all that was handed over before it."""
+
+    visit: int = 0
+
+
 class Undo(NamedTuple):
     """Nobody waited for this visit's begin, or for its going on."""
 
@@ -51,7 +57,7 @@ class Undo(NamedTuple):
 class Entry:
     """An item that waits. done : where somebody waits for it. dropped : frames that were left out of it."""
 
-    def __init__(self, item: Item | Begin | Resume | Undo, done: Future[int] | None = None) -> None:
+    def __init__(self, item: Item | Begin | Resume | Settle | Undo, done: Future[int] | None = None) -> None:
         self.item, self.done, self.since_s = item, done, time.monotonic()
         self.dropped, self._wrong, self._visit = 0, None, 0
 
@@ -60,7 +66,7 @@ class Entry:
     @property
     def is_order(self) -> bool:
         """Whether it is pointless once nobody waits for it any more."""
-        return isinstance(self.item, Begin | Resume)
+        return isinstance(self.item, Begin | Resume | Settle)
 
     @property
     def is_off(self) -> bool:
@@ -87,7 +93,7 @@ class Entry:
             else:
                 self.done.set_result(self._visit)
         except InvalidStateError:
-            if self.is_order and not self._wrong:
+            if isinstance(self.item, Begin | Resume) and not self._wrong:
                 return Undo(self._visit, isinstance(self.item, Begin))
         return None
 

@@ -23,7 +23,7 @@ from appliance.clinic.terms import Show
 from appliance.errors import HipbarError, OutputError
 from appliance.store.clocks import Clocks, clocks_now
 from appliance.store.items import Begin, Happened, Held, Item, Second
-from appliance.store.notary import Entry, Notary, Resume
+from appliance.store.notary import Entry, Notary, Resume, Settle
 from appliance.store.opening import FILE
 
 WAITING_S = 60
@@ -74,6 +74,10 @@ class Writer:
     def ask(self, item: Item, within_s: float = 3.0) -> None:
         """Returns when the item is on the disk; `OutputError` says that it is not yet: it goes on waiting then."""
         self._answer(Entry(item, Future()), within_s)
+
+    def settle(self, within_s: float = 3.0) -> None:
+        """Returns when all that was handed over before is on the disk; raises `OutputError` when it can't be yet."""
+        self._answer(Entry(Settle(), Future()), within_s)
 
     def post(self, item: Item) -> None:
         """Hands over, and returns at once."""
