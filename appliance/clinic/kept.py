@@ -1,4 +1,4 @@
-"""Steps of one pipeline become rows of the visit that it ran in: its seconds, and the block and light of each contact.
+"""Steps of one pipeline become rows of the visit that it ran in, in the visit's own seconds.
 
 Visit time is camera time + (`SpanRow.at_s` - `SpanRow.t0_s`), one sum for every time of a span, so that a step has the
 same bits whenever it is computed. Drops in degrees by STANCE side; NaN = could not be measured. Refuses nothing.
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.clinic.rows import STEP, BlockRow, EventRow, SpanRow, StretchRow, VisitData
-from appliance.records import F64, Side, Step
+from appliance.clinic.rows import STEP, SpanRow
+from appliance.records import Side, Step
 
 _TIMES = ("contact_s", "off_s", "midstance_s", "peak_s", "decided_s")
 _FIGURES = (
@@ -23,9 +23,11 @@ _FIGURES = (
 
 
 def step_rows(steps: Sequence[Step], span: SpanRow) -> NDArray[np.void]:
-    """Steps of one span's pipeline as they are kept; which block and light they had is not known here."""
+    """Steps of one span's pipeline; number, block, light and pause are the store's to know, and -1 here."""
     rows = np.zeros(len(steps), STEP)
-    rows["span"], rows["block"] = span.n, -1
+    rows["span"] = span.n
+    for name in ("n", "block", "lit", "paused"):
+        rows[name] = -1
     shift = span.at_s - span.t0_s
     for row, step in zip(rows, steps, strict=True):
         row["right"] = step.stance is Side.RIGHT
@@ -38,33 +40,3 @@ def step_rows(steps: Sequence[Step], span: SpanRow) -> NDArray[np.void]:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def placed(steps: NDArray[np.void], data: VisitData) -> NDArray[np.void]:
-    """The same steps with the block, the light and the pause in which each foot came down."""
-    contact_s = steps["contact_s"]
-    steps["block"] = _block_of(contact_s, data.blocks)
-    steps["lit"] = _lit(contact_s, data.stretches)
-    steps["paused"] = _paused(contact_s, data.events)
-    return steps
-
-
-def _block_of(at_s: F64, blocks: tuple[BlockRow, ...]) -> NDArray[np.int64]:
-    found = np.full(len(at_s), -1, np.int64)
-    for block in blocks:
-        ended_s = math.inf if block.ended_s is None else block.ended_s
-        found[(at_s >= block.began_s) & (at_s < ended_s)] = block.n
-    return found
-
-
-def _lit(at_s: F64, stretches: tuple[StretchRow, ...]) -> NDArray[np.int64]:
-    began = np.array([stretch.began_s for stretch in stretches])
-    on = np.array([0, *(stretch.aim.mode != "off" for stretch in stretches)], np.int64)
-    return np.asarray(on[np.searchsorted(began, at_s, side="right")])
-
-
-def _paused(at_s: F64, events: tuple[EventRow, ...]) -> NDArray[np.int64]:
-    turns = [event for event in events if event.kind in ("pause", "resume")]
-    began = np.array([event.at_s for event in turns])
-    held = np.array([0, *(event.kind == "pause" for event in turns)], np.int64)
-    return np.asarray(held[np.searchsorted(began, at_s, side="right")])

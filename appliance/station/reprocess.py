@@ -14,13 +14,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.clinic.kept import placed, step_rows
+from appliance.clinic.kept import step_rows
 from appliance.clinic.rows import STEP, SpanRow, VisitData
 from appliance.clinic.terms import VisitState
 from appliance.config import Settings
 from appliance.errors import StoreError
 from appliance.motion.gait import Motion
 from appliance.station.recording import Header
+from appliance.store.store import Store
 
 Traced = Iterable[tuple[int, NDArray[np.void], NDArray[np.void]]]
 """Chunks of a trace in order: the span's number, its keypoints (`TRACK`), and what was measured of them."""
@@ -56,7 +57,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recomputed(data: VisitData, trace: Traced) -> Iterator[NDArray[np.void]]:
-    """The steps of a visit's trace, chunk by chunk, with the block and the light of their contact."""
+    """The steps of a visit's trace, chunk by chunk."""
     spans = {span.n: span for span in data.spans}
     motion: Motion | None = None
     now: SpanRow | None = None
@@ -68,7 +69,7 @@ def recomputed(data: VisitData, trace: Traced) -> Iterator[NDArray[np.void]]:
         assert motion is not None
         t_s, xy = (np.ascontiguousarray(track[key]) for key in ("t_s", "xy_px"))
         _, steps = motion.advance(t_s, xy, row_s)
-        yield placed(step_rows(steps, now), data)
+        yield step_rows(steps, now)
 
 
 def _fresh(span: SpanRow) -> tuple[Motion, float]:
@@ -85,14 +86,19 @@ def _fresh(span: SpanRow) -> tuple[Motion, float]:
 
 
 def anew(data: VisitData, trace: Traced) -> NDArray[np.void]:
-    """All steps of a visit, in the order of contact and numbered."""
+    """All steps of a visit in the order of contact; the store says where each belongs (`Store.placed`)."""
     if data.visit.state in (VisitState.RUNNING, VisitState.PAUSED):
         raise StoreError(f"visit {data.visit.id} still runs", fix="reprocess it when it is over")
     chunks = list(recomputed(data, trace))
     steps = np.concatenate(chunks) if chunks else np.zeros(0, STEP)
-    steps = steps[np.argsort(steps["contact_s"], kind="stable")]
-    steps["n"] = np.arange(len(steps))
-    return steps
+    return steps[np.argsort(steps["contact_s"], kind="stable")]
+
+
+def reprocessed(store: Store, visit: int, edition: int) -> tuple[NDArray[np.void], Changed]:
+    """A visit's steps by this program, as they would be kept, and what differs from those it has."""
+    data = store.data(visit)
+    steps = store.placed(visit, anew(data, store.trace(visit)))
+    return steps, compared(data, steps, edition)
 
 
 def compared(data: VisitData, after: NDArray[np.void], edition: int) -> Changed:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from appliance.clinic.kept import placed, step_rows
+from appliance.clinic.kept import step_rows
 from appliance.clinic.rows import (
     STEP,
     TRACE,
@@ -27,11 +27,14 @@ from appliance.pipeline import Pipeline
 from appliance.records import TRACK, Frame, Step
 from appliance.station.recording import Header
 from appliance.station.reprocess import anew, compared
+from appliance.store.places import placed as at_their_places
+from appliance.store.places import sound
 from hw.camera.acting import Act
 from tests.course.trainee import Learner
 from tests.course.treadmill import Seen, Treadmill, fitting
 
 SPAN_S = 15.0
+PAUSES = [(25.0, 28.0)]
 
 
 class _Short:
@@ -91,11 +94,17 @@ def _data(spans: tuple[SpanRow, ...], rows: np.ndarray) -> VisitData:
         EventRow(at_s=26.0, wall_s=1e9, kind="mark"),
         EventRow(at_s=28.0, wall_s=1e9, kind="resume"),
     )
-    data = VisitData(
-        visit=visit, blocks=blocks, stretches=lit, steps=rows, events=events, spans=spans, edition=1
+    steps = sound(at_their_places(rows, blocks, lit, PAUSES))
+    return VisitData(
+        visit=visit, blocks=blocks, stretches=lit, steps=steps, events=events, spans=spans, edition=1
     )
-    placed(rows, data)
-    return data
+
+
+def placed(data: VisitData, steps: np.ndarray) -> np.ndarray:
+    """As the store does it."""
+    done = sound(at_their_places(steps, data.blocks, data.stretches, PAUSES))
+    done["n"] = np.arange(len(done))
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +127,7 @@ def in_pieces(short: _Short, seed: int) -> Iterator[tuple[int, np.ndarray, np.nd
 def test_steps_of_the_same_edition_are_the_same_bits_however_the_trace_is_cut(
     short: _Short, seed: int
 ) -> None:
-    steps = anew(short.data, in_pieces(short, seed))
+    steps = placed(short.data, anew(short.data, in_pieces(short, seed)))
     assert len(steps) > 60
     assert steps.tobytes() == short.data.steps.tobytes()
     told = compared(short.data, steps, 1)
