@@ -1,0 +1,99 @@
+"""What is drawn on a figure of so many millimetres becomes an SVG, the same bytes for the same drawing.
+
+Letters are outlines of the one typeface that matplotlib brings, so no machine's fonts and no user's settings of
+matplotlib change a drawing. Left and right hip differ by line, mark and hatching; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MM_AN_INCH = 25.4
+INK, GREY, PALE = "#1b1f26", "#6b7280", "#d5d9df"
+
+
+class Look(msgspec.Struct, frozen=True):
+    """How one hip is drawn: dark, solid and round, or lighter, dashed and square."""
+
+    colour: str
+    line: str
+    sign: str
+    hatch: str
+
+
+LEFT = Look("#0b4f8a", "-", "o", "////")
+RIGHT = Look("#c25e00", "--", "s", "\\\\\\\\")
+
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 6.5,
+    "axes.labelsize": 6.5,
+    "axes.titlesize": 7.0,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 6.0,
+    "ytick.labelsize": 6.0,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.0,
+    "ytick.major.size": 2.0,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.2,
+    "hatch.linewidth": 0.4,
+    "legend.frameon": False,
+    "legend.fontsize": 6.0,
+    "legend.handlelength": 2.6,
+    "legend.borderpad": 0.1,
+    "legend.labelspacing": 0.25,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "hipbar",
+    "text.parse_math": False,
+}
+
+
+def drawn(width_mm: float, height_mm: float, draw: Callable[[Figure], None]) -> str:
+    """The SVG of what `draw` puts on an empty figure."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    out = io.StringIO()
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters that the typeface lacks: they are drawn as boxes
+        matplotlib.rcdefaults()
+        rules: Any = matplotlib.rcParams
+        rules.update(_STYLE)
+        figure = Figure(figsize=(width_mm / MM_AN_INCH, height_mm / MM_AN_INCH), layout="constrained")
+        layout: Any = figure.get_layout_engine()
+        layout.set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
+        draw(figure)
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(out, metadata={"Date": None, "Creator": None})
+    return out.getvalue()
+
+
+def as_uri(svg: str) -> str:
+    """An SVG as the address of a picture that a page carries within itself."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def tidy(axes: Axes, across: str, up: str) -> None:
+    """Names both axes and lays a faint grid under what is drawn."""
+    axes.set_xlabel(across, labelpad=1.5)
+    axes.set_ylabel(up, labelpad=1.5)
+    axes.grid(axis="y", color=PALE, linewidth=0.4)
+    axes.set_axisbelow(True)

@@ -1,0 +1,92 @@
+"""A sheet becomes one HTML page that needs nothing else: its drawings and its letters are within it.
+
+The letters are those of the page's own text, cut out of the typeface that matplotlib brings, so the page looks the same
+on every machine and prints on one sheet of A4 or Letter paper. Everything that came from people is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import importlib
+import io
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.reports.canvas import as_uri
+from appliance.reports.sheet import PAGE_MM, Item, Picture, Sheet
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_FACES = (("400", "DejaVuSans.ttf"), ("700", "DejaVuSans-Bold.ttf"))
+_GUTTER_MM = 4.0
+
+
+def html(sheet: Sheet, scale: float | None = None) -> str:
+    """The page. scale : of letters and drawings; None = as small as it takes, and no smaller."""
+    scale = sheet.scale() if scale is None else scale
+    text = _template().render(
+        sheet=sheet,
+        scale=scale,
+        width_mm=PAGE_MM[0],
+        fonts="",
+        kind_of=lambda item: type(item).__name__.lower(),
+        picture=lambda item, share: _picture(item, share, scale),
+        widths=_widths,
+    )
+    return text.replace("/*fonts*/", _faces(text), 1)
+
+
+def _picture(item: Picture, share: float, scale: float) -> str:
+    """A drawing at its size on paper: letters shrink with all others', its width stays."""
+    width_mm = PAGE_MM[0] * share - (_GUTTER_MM if share < 1 else 0)
+    return as_uri(item.draw((width_mm / scale, item.tall_mm)))
+
+
+def _widths(band: tuple[tuple[float, Item], ...]) -> str:
+    return " ".join(f"{share:.4f}fr" for share, _ in band)
+
+
+@functools.cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    room = Environment(
+        loader=PackageLoader("appliance.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return room.get_template("sheet.html")
+
+
+def _faces(text: str) -> str:
+    """Style rules with the two typefaces, reduced to the letters that a page uses."""
+    letters = frozenset(text) | {"–"}
+    used = "".join(sorted(letters))
+    return "".join(
+        f'@font-face{{font-family:"hipbar";font-weight:{weight};'
+        f'src:url(data:font/woff2;base64,{_face(name, used)}) format("woff2")}}'
+        for weight, name in _FACES
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _face(name: str, letters: str) -> str:
+    import matplotlib
+
+    subset: Any = importlib.import_module("fontTools.subset")
+    tables: Any = importlib.import_module("fontTools.ttLib")
+    logging.getLogger("fontTools.subset").setLevel(logging.ERROR)  # of tables that it leaves out
+    options = subset.Options(layout_features=["kern"], hinting=False, notdef_outline=True)
+    font = tables.TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, lazy=True)
+    cut = subset.Subsetter(options)
+    cut.populate(text=letters)
+    cut.subset(font)
+    font.flavor = "woff2"
+    out = io.BytesIO()
+    font.save(out)
+    return base64.b64encode(out.getvalue()).decode()

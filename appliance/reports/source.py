@@ -1,0 +1,51 @@
+"""What a report is made from: a visit with its figures and curves, and the visits that it is seen beside.
+
+Figures by stance side, as everywhere below; the hips' names come with the words. Wall seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.clinic.course import Course, CourseRow
+from appliance.clinic.curves import Curve, Curves
+from appliance.clinic.figures import VisitFigures
+from appliance.clinic.rows import VisitData, VisitRow
+from appliance.records import Side
+
+NO_CURVES = Curves(left=Curve(first=Side.LEFT), right=Curve(first=Side.RIGHT))
+NO_COURSE = Course(rows=(), reference=None, reference_of=None, reference_number=None)
+
+
+class VisitSource(msgspec.Struct, frozen=True, kw_only=True):
+    """One visit. course : of this runner by this protocol, up to this visit; made_s : when the report is made."""
+
+    data: VisitData
+    figures: VisitFigures
+    curves: Curves = NO_CURVES
+    course: Course = NO_COURSE
+    made_s: float | None = None
+
+    def here(self) -> CourseRow | None:
+        """This visit in its course."""
+        return next((row for row in self.course.rows if row.visit == self.data.visit.id), None)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A visit in a list."""
+
+    row: VisitRow
+    figures: VisitFigures
+
+
+class RunnerSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A runner's course by one protocol, the oldest visit first. others : cue trials, exercises, what was imported."""
+
+    code: str
+    protocol: str
+    visits: int
+    seen: tuple[Seen, ...]
+    course: Course
+    others: tuple[Seen, ...] = ()
+    software: str = ""
+    made_s: float | None = None
