@@ -11,16 +11,21 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from appliance.config import Settings
 from appliance.errors import HipbarError
 from appliance.feedback.patterns import pattern
 from appliance.pipeline import Pipeline
 from appliance.records import U8, Light, Notice, Shown, Update
 from appliance.station.archive import Archive
+from appliance.station.attended import Attended
+from appliance.station.calibration import Calibration
 from appliance.station.change import Change
 from appliance.station.face import Face
 from appliance.station.hatch import About, LentStrip, WatchedCamera
 from appliance.station.loop import Ledger, Stop, watch
+from appliance.station.minutes import Stretch
 from appliance.station.places import NOT_ON_DATA, may_record
 from appliance.station.post import Post
 from appliance.station.recording import Header
@@ -29,6 +34,7 @@ from appliance.station.sentinel import BeatingCamera, BeatingStrip
 from appliance.station.service import Camera, Panel, Service, signs_of
 from appliance.station.tally import Delays, Tally
 from appliance.station.teller import keeping_of
+from appliance.station.visits import Visits
 from appliance.station.wallclock import FILE as CLOCK
 from appliance.station.wallclock import WallClock
 
@@ -62,15 +68,19 @@ def measure(
     when the change that this was begun for is made.
     """
     steward, hatch = service.steward, service.hatch
-    books, face = _Books(service, settings, camera), Face(strip, settings)
+    visits = service.visits
+    books, face = _Books(service, settings, camera), Face(strip, settings, visits.says)
     hatch.about = _about(settings, camera)
-    witness = _Witness(service, Post(panel), face, books, camera)
+    witness = _Witness(service, Post(panel, pressed=visits.press), face, books, camera)
     last: Shown | Notice = Shown.OFF
     loop = _Loop(settings, pipeline, face, camera)
     steward.enter(loop, settings, pipeline.sides_proved, over)
+    books.lend(visits, pipeline, settings, steward.calibration(), lambda: camera.lost)
     try:
         watch(
-            BeatingCamera(WatchedCamera(camera, hatch), service.beat, time.monotonic),
+            BeatingCamera(
+                Attended(WatchedCamera(camera, hatch), hatch, visits), service.beat, time.monotonic
+            ),
             BeatingStrip(LentStrip(face, strip, hatch), service.beat),
             pipeline,
             books.ledger,
@@ -90,6 +100,7 @@ def measure(
         with contextlib.suppress(HipbarError):  # a strip that is lost has told so
             strip.show(pattern(last, settings))
         books.close()  # a card that hangs takes seconds, in which nothing old may be lit
+        visits.left()
     return None if stop() else change
 
 
@@ -140,9 +151,24 @@ class _Books:
         self.scribe = Scribe((clock, self.archive) if self.archive else (clock,))
         tally = Tally(settings.motion.zero_deg, camera.rate_hz)
         frames = max(1, round(camera.rate_hz))
-        self.ledger = Ledger(tally, (self.scribe,), settings.strip.leds, frames=frames)
+        books = (service.visits, self.scribe)
+        self.ledger = Ledger(tally, books, settings.strip.leds, frames=frames)
+        self._header = header
         service.flight.carry(header)
         service.facts.laps = self.ledger.laps
+
+    def lend(
+        self,
+        visits: Visits,
+        pipeline: Pipeline,
+        settings: Settings,
+        calibration: Calibration,
+        lost: Callable[[], int],
+    ) -> None:
+        """What a visit needs of this stretch."""
+        now = calibration.current
+        revision = msgspec.json.encode(now).decode() if now else ""
+        visits.entered(Stretch(pipeline, self._header, settings, revision, lost, self.ledger.flush))
 
     def close(self) -> None:
         """Brings what is waiting to the card."""

@@ -7,6 +7,7 @@ and goes does not fill the log; silence of the camera is logged by its driver. R
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from appliance.records import STALE_S, Light, Posture, Press, PressKind, Shown, Update
@@ -36,8 +37,14 @@ class Panel(Protocol):
 class Post:
     """Who stands at the panel: says what the station does, and hears the button."""
 
-    def __init__(self, panel: Panel | None = None, *, recording: bool = False) -> None:
-        self._panel = panel
+    def __init__(
+        self,
+        panel: Panel | None = None,
+        *,
+        recording: bool = False,
+        pressed: Callable[[Press], None] = lambda _press: None,
+    ) -> None:
+        self._panel, self._pressed = panel, pressed
         self.recording = recording
         """Whether what is measured is kept; may change on the way."""
         self._now, self._since_s, self._told = Light.WARMING_UP, 0.0, Light.WARMING_UP
@@ -77,4 +84,5 @@ class Post:
 
     def _act(self, press: Press, now_s: float) -> None:
         _log.info("button: %s press at %.3f s", press.kind, now_s)
+        self._pressed(press)
         self.stop_asked |= press.kind is PressKind.VERY_LONG

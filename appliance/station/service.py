@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from appliance.config import Settings
 from appliance.errors import CameraLost, HipbarError, StripLost
 from appliance.records import Frame, Light, Notice, Posture, Press
 from appliance.station import crash
@@ -26,13 +27,18 @@ from appliance.station.desk import Desk
 from appliance.station.fallback import remember
 from appliance.station.faults import Faults
 from appliance.station.flight import FILE, Flight, left_behind
+from appliance.station.hands import Hands
 from appliance.station.hatch import Hatch
 from appliance.station.laps import Laps
+from appliance.station.reception import Reception
 from appliance.station.sentinel import Beat, Doing
 from appliance.station.status import Gait, Keeping, Machine, Stages
 from appliance.station.steward import Steward
 from appliance.station.tally import Delays
 from appliance.station.teller import Teller
+from appliance.station.visits import Visits
+from appliance.station.wallclock import Note, note_now
+from appliance.store.writer import Writer
 
 _log = logging.getLogger("hipbar.station")
 TRACE = "traceback"
@@ -158,7 +164,10 @@ class Service:
             runtime, version, self.beat, self.facts, machine, self._stuck, self._more, memory_mb
         )
         steward.clock_set, steward.last_status = self.teller.clock_set, lambda: self.teller.last
-        self._desk = Desk(runtime, hatch, steward)
+        reserve_mb = settings.service.reserve_mb
+        self.visits = Visits(Writer(steward.state, reserve_mb=reserve_mb), Hands(steward.visit), self._note)
+        self._reception = Reception(self.visits, steward.state, self._in_force, version, self._note)
+        self._desk = Desk(runtime, hatch, steward, self._reception.steer)
         self.teller.later(self._report_wreck)
 
     def end(self, error: BaseException | None) -> None:
@@ -166,6 +175,7 @@ class Service:
         self.beat.turned_s = None
         if self._desk:
             self._desk.close()
+        self.visits.end()
         logging.getLogger("hipbar").removeHandler(self._faults)
         defect = isinstance(error, Exception) and not isinstance(error, HipbarError)
         self.teller.close(signs_of(error)[0] if isinstance(error, Exception) else Light.OFF)
@@ -202,6 +212,7 @@ class Service:
     def proved(self) -> None:
         """The settings have brought frames and light: they are kept for the day on which the file is spoilt."""
         self.teller.later(self._remember)
+        self.visits.hands.do(self._reception.resume)
 
     def _remember(self) -> None:
         if self.facts.safe_settings or self.steward.problem:
@@ -222,7 +233,15 @@ class Service:
             "clients": self._desk.clients if self._desk else 0,
             "lent": self.hatch.is_lent,
             "faults": self._faults.last(),
+            "visit": self.visits.told,
+            "visit_ready": self._reception.ready,
         }
+
+    def _in_force(self) -> Settings:
+        return self.steward.settings
+
+    def _note(self) -> Note:
+        return note_now(self.teller.clock_set())
 
     def _gait(self) -> Gait:
         """What the runner does, from the last frame and from how well the marks were seen since this was last asked."""

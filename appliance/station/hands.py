@@ -1,0 +1,87 @@
+"""What a visit wants of the settings becomes theirs, on a thread that may wait: the loop never does.
+
+What is wanted is a state, not a list: the newest counts, and what could not be brought into force is tried again.
+Refuses nothing: a trouble is told in words.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from appliance.errors import HipbarError
+
+_AGAIN_S = 1.0
+_END_S = 2.0
+_log = logging.getLogger("hipbar.visits")
+
+
+class Hands:
+    """Works from when it is made until it is closed. give : brings all that a visit wants into force; {} = nothing."""
+
+    def __init__(self, give: Callable[[Mapping[str, Any]], None]) -> None:
+        self._into_force = give
+        self.trouble: str | None = None
+        self._wanted: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}
+        self._jobs: collections.deque[Callable[[], None]] = collections.deque()
+        self._woken, self._closing = threading.Condition(), False
+        self._thread = threading.Thread(target=self._work, name="visits", daemon=True)
+        self._thread.start()
+
+    def want(self, values: Mapping[str, Any] | None) -> None:
+        """These too are wanted from now on; None = nothing any more."""
+        with self._woken:
+            self._wanted = {**self._wanted, **values} if values else {}
+            self._woken.notify()
+
+    def do(self, job: Callable[[], None]) -> None:
+        """Something else that may take a while; what it raises is logged."""
+        with self._woken:
+            self._jobs.append(job)
+            self._woken.notify()
+
+    def close(self) -> None:
+        """Ends, after what is being done."""
+        with self._woken:
+            self._closing = True
+            self._woken.notify()
+        self._thread.join(_END_S)
+
+    def _work(self) -> None:
+        while True:
+            with self._woken:
+                again_s = _AGAIN_S if self.trouble else None
+                self._woken.wait_for(self._is_due, again_s)
+                if self._closing:
+                    return
+                job = self._jobs.popleft() if self._jobs else None
+                wanted = self._wanted
+            if job:
+                self._tried(job)
+            if wanted != self._given:
+                self._give(wanted)
+
+    def _is_due(self) -> bool:
+        return bool(self._closing or self._jobs or (self._wanted != self._given and not self.trouble))
+
+    def _give(self, wanted: dict[str, Any]) -> None:
+        try:
+            self._into_force(wanted)
+        except HipbarError as error:
+            if not self.trouble:
+                _log.warning("what the visit wants is not in force yet: %s; %s", error, error.fix)
+            self.trouble = f"{error}; {error.fix}"
+            return
+        self._given, self.trouble = wanted, None
+
+    def _tried(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except HipbarError as error:
+            _log.warning("%s; %s", error, error.fix)
+        except Exception:
+            _log.exception("a visit could not be begun")
