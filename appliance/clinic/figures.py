@@ -17,6 +17,9 @@ from appliance.clinic.rows import BlockRow, SpanRow, VisitData, VisitRow
 from appliance.clinic.terms import RUNNING_KINDS, Kind
 from appliance.records import F64, Side
 
+VERSION = 1
+"""Of this arithmetic. Whoever changes a figure counts it up: figures that were kept are then computed anew."""
+
 WEAK = 0.4
 """Below this `quality` a step is left out: its foot was only taken by turn, and frames of it are missing as well."""
 
