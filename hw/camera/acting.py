@@ -3,7 +3,7 @@
 (n, K, 3) metres at (n,) seconds, as for every actor. A person who stands is never still: the pelvis sways by some
 millimetres and a tenth of a degree, around the standing pose and evenly to both sides of it. Lifting a foot brings that
 heel up by 0.28 m and a little back, the pelvis over the other leg and down on the lifted side. From one act to the next
-it takes 0.45 s. Not a model of balance, and no muscles.
+it takes 0.45 s. Exercises are `hw.camera.training`'s. Not a model of balance, and no muscles.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 
 from appliance.records import F64
 from hw.camera.actors import Actor
+from hw.camera.training import EXERCISES, Body, Exercise, trained
 
-Act = Literal["run", "stand", "lift left", "lift right", "shift", "away"]
+Act = Literal["run", "stand", "lift left", "lift right", "shift", "away"] | Exercise
 Acts = tuple[tuple[float, Act], ...]
 """What somebody does from when on (seconds), oldest first."""
 
@@ -42,6 +43,7 @@ class Performer:
         self.end_s: float = who.end_s
         self._heel = {"left": who.marks.index("left_heel"), "right": who.marks.index("right_heel")}
         self._pelvis = [k for k in range(len(who.marks)) if k not in self._heel.values()]
+        self._body = Body(self.standing, self._pelvis, self._heel)
 
     def at(self, t_s: F64) -> F64:
         """(n, K, 3) metres at each time."""
@@ -56,6 +58,8 @@ class Performer:
     def _pose(self, act: Act, t_s: F64) -> F64:
         if act in ("run", "away"):
             return self._who.at(t_s)
+        if act in EXERCISES:
+            return trained(act, self._body, t_s, np.stack([_slow(t_s, 0), _slow(t_s, 1)], axis=1))
         if act == "shift":
             phase = 2 * math.pi * _SHIFT_HZ * t_s
             return self._upon_the_feet(_SHIFT_M * np.sin(phase), _SHIFT_DEG * np.sin(phase + 1.0), t_s)
