@@ -119,6 +119,12 @@ class Notary:
         self.held = Held()
         self.trouble: str | None = None
 
+    def hold(self) -> None:
+        """Takes the lock where that is possible now, so that nobody puts another store into its place."""
+        with contextlib.suppress(HipbarError, OSError):
+            if self._lock is None and self._folder.is_dir():
+                self._lock = locked(self._folder)
+
     def put(self, batch: Iterable[Entry]) -> None:
         """One commit."""
         if self._wrote_before is None:

@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from appliance.errors import HipbarError, OutputError, StoreError
+from appliance.errors import HipbarError, StoreError
 from appliance.output import output_error, sync_folder
 from appliance.store import schema
 
@@ -49,6 +49,11 @@ def store_error(path: Path, error: sqlite3.Error) -> HipbarError:
         return output_error(path, OSError(_ON_DISK[code], os.strerror(_ON_DISK[code])))
     what, fix = _IN_STORE.get(code, (f"can't be used: {error}", _DAMAGED))
     return StoreError(f"{path}: {what}", fix=fix)
+
+
+def is_damage(error: HipbarError) -> bool:
+    """Whether the file itself is what is wrong, not who opens it or when."""
+    return error.fix == _DAMAGED
 
 
 @contextlib.contextmanager
@@ -108,7 +113,7 @@ def _for_writing(path: Path, make: bool) -> sqlite3.Connection:
         db.execute("PRAGMA secure_delete = ON")
         db.execute("PRAGMA cell_size_check = ON")
         db.execute("PRAGMA temp_store = MEMORY")
-        if make:
+        if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             db.execute("PRAGMA journal_mode = WAL")
         schema.ready(db, path, make=make)
     except BaseException:
@@ -159,6 +164,3 @@ def locked(folder: Path) -> int:
             os.close(fd)
             raise
     return fd
-
-
-__all__ = ["FILE", "LOCK", "OutputError", "connected", "dressed", "locked", "made", "store_error", "told"]

@@ -181,6 +181,16 @@ def put_chunk(db: sqlite3.Connection, visit: int, n: int, chunk: Trace) -> None:
 
 def chunks(db: sqlite3.Connection, visit: int, span: int | None = None) -> Iterator[Trace]:
     """A visit's trace, chunk by chunk."""
+    for _, chunk in numbered_chunks(db, visit, span):
+        if isinstance(chunk, StoreError):
+            raise chunk
+        yield chunk
+
+
+def numbered_chunks(
+    db: sqlite3.Connection, visit: int, span: int | None = None
+) -> Iterator[tuple[int, Trace | StoreError]]:
+    """The same with their numbers, and with those that are damaged."""
     only, values = ("", [visit]) if span is None else (" AND span = ?", [visit, span])
     rows = db.execute(
         "SELECT visit, n, span, frames, first_s, last_s, crc, track, trace FROM chunks"
@@ -188,15 +198,15 @@ def chunks(db: sqlite3.Connection, visit: int, span: int | None = None) -> Itera
         values,
     )
     for *key, crc, track, trace in rows:
-        yield _chunk(tuple(key), crc, track, trace)
+        yield key[1], _chunk(tuple(key), crc, track, trace)
 
 
-def _chunk(key: tuple[Any, ...], crc: int, track: bytes, trace: bytes) -> Trace:
+def _chunk(key: tuple[Any, ...], crc: int, track: bytes, trace: bytes) -> Trace | StoreError:
     visit, n, span, frames, _, _ = key
     if _checksum(key, track, trace) == crc:
         with contextlib.suppress(zlib.error, ValueError):
             return span, unpacked(track, frames, TRACK), unpacked(trace, frames, TRACE)
-    raise damaged(visit, f"chunk {n} of its trace")
+    return damaged(visit, f"chunk {n} of its trace")
 
 
 def _checksum(key: tuple[Any, ...], track: bytes, trace: bytes) -> int:

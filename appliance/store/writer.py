@@ -129,6 +129,7 @@ class Writer:
 
     def _run(self) -> None:
         """The thread."""
+        self._notary.hold()
         while self._has_work():
             batch = tuple(self._waiting)
             try:
