@@ -85,8 +85,10 @@ def standing_zero(capture: Capture, asked: Asked) -> tuple[float, str]:
     return float(np.mean(angles)), f"standing zero {np.mean(angles):+.2f} deg from {len(angles)} frames"
 
 
-def brought(capture: Capture, asked: Asked, zero_deg: float, about: About) -> Brought:
-    """The visit that a capture is."""
+def brought(
+    capture: Capture, asked: Asked, zero_deg: float, about: About, said: tuple[str, ...] = ()
+) -> Brought:
+    """The visit that a capture is; `said` : what else is to be kept of how it was made."""
     names = marks.chosen(capture.markers, asked)
     places, t_s = _slower(marks.places(capture.markers, names), capture)
     axes = frontal.axes_of(places, t_s)
@@ -100,7 +102,8 @@ def brought(capture: Capture, asked: Asked, zero_deg: float, about: About) -> Br
             "nobody runs in it: not one step was found",
             fix="it must show at least a few seconds of running, both heels and the pelvis pair named rightly",
         )
-    said = (*capture.said, *(f"{mark}: {' + '.join(names[mark])}" for mark in MARKS), axes.words)
+    taken = (f"{mark.replace('_', ' ')}: {' + '.join(names[mark])}" for mark in MARKS)
+    said = (f"{capture.kind}, {', '.join(capture.said)}", *taken, axes.words, *said)
     data = _data(about, settings, track, steps, said)
     trace = _trace(moments)
     chunks = tuple((1, track[k : k + _CHUNK], trace[k : k + _CHUNK]) for k in range(0, len(track), _CHUNK))

@@ -99,10 +99,15 @@ def _rate(t_s: F64) -> float:
     return float(round(rate_hz)) if abs(rate_hz - round(rate_hz)) < 1e-3 * rate_hz else rate_hz
 
 
+def scale_known(data: VisitData) -> bool:
+    """Whether the visit knows its own scale, as one that was imported does."""
+    return bool(data.spans) and head_of(data.spans[0]).px_per_m is not None
+
+
 def _scale(data: VisitData, marks: F64, pair_mm: float | None) -> float:
     """Millimetres a plane pixel."""
-    own = head_of(data.spans[0]).px_per_m if data.spans else None
     if pair_mm is None:
+        own = head_of(data.spans[0]).px_per_m if data.spans else None
         return 1.0 if own is None else 1000.0 / own
     apart_px = float(np.nanmedian(np.hypot(*(marks[:, 1] - marks[:, 0]).T)))
     return pair_mm / apart_px

@@ -5,10 +5,11 @@ What was not measured is a null. Refuses, with `OutputError`, a file that can't 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from appliance.exchange.tables import Table
@@ -30,11 +31,31 @@ def write(path: Path, meanings: Mapping[str, str], facts: Mapping[str, str], tab
     )
     rows = 0
     with whole(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
-        for table in tables:
+        for table in _gathered(tables):
             batch = pa.table([_column(pa, schema.field(n).type, c) for n, c in table.items()], schema=schema)
             out.write_table(batch)
             rows += len(batch)
     return rows
+
+
+def _gathered(tables: Iterable[Table], rows: int = 1 << 16) -> Iterator[Table]:
+    """Tables of at least so many rows (the last one smaller): a row group a second would be slow to read."""
+    waiting: list[Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(_rows(one) for one in waiting) >= rows:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _rows(table: Table) -> int:
+    return len(next(iter(table.values())))
+
+
+def _joined(tables: list[Table]) -> Table:
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
 def _type(pa: Any, name: str) -> Any:

@@ -1,0 +1,131 @@
+"""A laboratory's visit and one of ours are laid side by side: means by side, and step against step where both saw the
+same run.
+
+Degrees, seconds; differences are the laboratory minus ours; sides are stance sides. The clocks of two systems have no
+common zero: it is found by sliding one row of contacts along the other, and only believed when one place fits clearly
+better than all others. Refuses, by None, to pair steps of different runs.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from appliance.clinic.figures import Contrast, PartFigures, contrast, counted, part_figures, usable
+from appliance.clinic.rows import VisitData
+from appliance.records import F64, Side
+
+_NEAR_S = 0.06
+_LEAST_PAIRS = 10
+_LEAST_SHARE = 0.8
+_CLEARER = 0.6
+"""The best place's scatter must be below this share of the next best one's."""
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Paired steps of one stance side. bias : mean of the differences; low, high : 95 % of them lie between."""
+
+    n: int
+    drop_bias_deg: float
+    drop_sd_deg: float
+    drop_low_deg: float
+    drop_high_deg: float
+    contact_sd_s: float
+    contact_time_bias_s: float
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """ours, laboratory : figures of all steps that count. difference : laboratory minus ours.
+
+    shift_s : our visit's seconds minus the laboratory's; None when the two are no recordings of the same run.
+    """
+
+    visit: int
+    ours: PartFigures
+    laboratory: PartFigures
+    difference: Contrast
+    shift_s: float | None = None
+    left: Agreement | None = None
+    right: Agreement | None = None
+
+
+def compared(ours: VisitData, laboratory: VisitData) -> Compared:
+    """Both visits side by side."""
+    a, b = _sorted(ours), _sorted(laboratory)
+    one, other = (part_figures(s, counted(s, d.blocks)) for s, d in ((a, ours), (b, laboratory)))
+    found = Compared(visit=ours.visit.id, ours=one, laboratory=other, difference=contrast(other, one))
+    shift_s = shift(a, b)
+    if shift_s is None:
+        return found
+    sides = {str(side): _agreement(a, b, shift_s, side) for side in Side}
+    return msgspec.structs.replace(found, shift_s=shift_s, **sides)
+
+
+def shift(ours: NDArray[np.void], laboratory: NDArray[np.void]) -> float | None:
+    """Our seconds minus the laboratory's, when the same steps are in both; None when no place fits clearly best."""
+    rows = [(steps["contact_s"], steps["right"]) for steps in (ours, laboratory)]
+    (a, a_right), (b, b_right) = rows
+    if min(len(a), len(b)) < _LEAST_PAIRS:
+        return None
+    candidates = a[a_right == b_right[0]] - b[0]
+    fits = (_fit(a, a_right, b, b_right, float(by_s)) for by_s in candidates)
+    tried = sorted((fit for fit in fits if fit is not None), key=lambda fit: fit[1])
+    if not tried:
+        return None
+    best_s, scatter_s = tried[0]
+    others = [s for by_s, s in tried if abs(by_s - best_s) > _NEAR_S]
+    return best_s if not others or scatter_s < _CLEARER * others[0] else None
+
+
+def _fit(
+    a: F64, a_right: NDArray[np.int64], b: F64, b_right: NDArray[np.int64], by_s: float
+) -> tuple[float, float] | None:
+    """The shift made exact, and the scatter of the contacts' distances; None when too few find a partner."""
+    for _ in range(2):
+        apart = np.full(len(b), np.inf)
+        for right in (0, 1):
+            mine = b_right == right
+            apart[mine] = _to_nearest(b[mine] + by_s, a[a_right == right])
+        near = np.abs(apart) < _NEAR_S
+        if near.sum() < max(_LEAST_PAIRS, _LEAST_SHARE * len(b)):
+            return None
+        by_s += float(np.median(apart[near]))
+    return by_s, float(np.std(apart[near]))
+
+
+def _to_nearest(values: F64, among: F64) -> F64:
+    """How far the nearest of `among`, which rises, is after each value."""
+    if len(among) == 0:
+        return np.full(len(values), np.inf)
+    after = np.clip(np.searchsorted(among, values), 0, len(among) - 1)
+    before = np.clip(after - 1, 0, None)
+    later, earlier = among[after] - values, among[before] - values
+    return np.where(np.abs(later) < np.abs(earlier), later, earlier)
+
+
+def _agreement(
+    ours: NDArray[np.void], laboratory: NDArray[np.void], shift_s: float, side: Side
+) -> Agreement | None:
+    """One side's steps, pair by pair."""
+    right = int(side is Side.RIGHT)
+    a = ours[(ours["right"] == right) & usable(ours)]
+    b = laboratory[(laboratory["right"] == right) & usable(laboratory)]
+    if not len(a) or not len(b):
+        return None
+    k = np.abs(a["contact_s"][None, :] - (b["contact_s"] + shift_s)[:, None]).argmin(axis=1)
+    near = np.abs(a["contact_s"][k] - b["contact_s"] - shift_s) < _NEAR_S
+    a, b = a[k[near]], b[near]
+    if len(a) < 2:
+        return None
+    drop = b["peak_drop_deg"] - a["peak_drop_deg"]
+    bias, sd = float(np.mean(drop)), float(np.std(drop, ddof=1))
+    return Agreement(
+        n=len(a), drop_bias_deg=bias, drop_sd_deg=sd, drop_low_deg=bias - 1.96 * sd, drop_high_deg=bias + 1.96 * sd,
+        contact_sd_s=float(np.std(b["contact_s"] - a["contact_s"], ddof=1)),
+        contact_time_bias_s=float(np.mean(b["contact_time_s"] - a["contact_time_s"])),
+    )  # fmt: skip
+
+
+def _sorted(data: VisitData) -> NDArray[np.void]:
+    return data.steps[np.argsort(data.steps["contact_s"], kind="stable")]
