@@ -160,13 +160,13 @@ class Service:
         memory_mb = settings.service.memory_mb
         self._summed = (0, np.zeros(4))
         self._desk: Desk | None = None
+        reserve_mb = settings.service.reserve_mb
+        self.visits = Visits(Writer(steward.state, reserve_mb=reserve_mb), Hands(steward.visit), self._note)
+        self._reception = Reception(self.visits, steward.state, self._in_force, version, self._note)
         self.teller = Teller(
             runtime, version, self.beat, self.facts, machine, self._stuck, self._more, memory_mb
         )
         steward.clock_set, steward.last_status = self.teller.clock_set, lambda: self.teller.last
-        reserve_mb = settings.service.reserve_mb
-        self.visits = Visits(Writer(steward.state, reserve_mb=reserve_mb), Hands(steward.visit), self._note)
-        self._reception = Reception(self.visits, steward.state, self._in_force, version, self._note)
         self._desk = Desk(runtime, hatch, steward, self._reception.steer)
         self.teller.later(self._report_wreck)
 
