@@ -36,6 +36,7 @@ COMMANDS = (
     "logs",
     "calibrate",
     "runner",
+    "visit",
     "protocol",
     "cue",
     "recordings",

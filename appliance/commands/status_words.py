@@ -94,6 +94,7 @@ def _of_status(status: Status, now_s: float) -> Iterator[Row]:
     yield Row("state", _joined(_state(status, now_s, fresh=fresh)))
     yield Row("camera", _joined(_camera(status)))
     yield Row("hip drop", _joined(_gait(status)))
+    yield Row("visit", _visit(status))
     yield from _latency(status)
     yield Row("light", _joined(_light(status)))
     yield Row("recording", _joined(_recording(status)))
@@ -148,6 +149,15 @@ def _gait(status: Status) -> Iterator[str]:
     if gait.cadence_spm is not None:
         yield f"{gait.cadence_spm:.0f} steps/min"
     yield gait.posture if gait.posture and gait.posture != "running" else ""
+
+
+def _visit(status: Status) -> str:
+    """The visit that runs, or what the button begins next."""
+    from appliance.commands.visiting.words import armed, line
+
+    if status.visit is not None:
+        return line(status.visit)
+    return f"none; next {armed(status.visit_ready)}" if status.visit_ready else ""
 
 
 def _latency(status: Status) -> Iterator[Row]:

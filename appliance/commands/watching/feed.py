@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.commands.visiting.words import short
 from appliance.commands.watching.view import (
     NO_PAST,
     SPAN_S,
@@ -40,7 +41,7 @@ LIVE_HZ = 5.0
 """So many pictures and figures a second: each takes the service's processor half a millisecond beside the loop."""
 
 _AGAIN_S = 0.5
-_LOOK_EACH_S = 2.0
+_LOOK_EACH_S, _VISIT_EACH_S = 2.0, 1.0
 _KEPT_S = SPAN_S + 1.0
 
 
@@ -151,6 +152,7 @@ class Feed:
     def _work(self, link: Link) -> None:
         """What was asked for since the last message; a look from time to time."""
         each_s = _LOOK_EACH_S if self.facts.width_px else _AGAIN_S  # a camera that comes is soon known
+        each_s = min(each_s, _VISIT_EACH_S) if self.health.visit else each_s
         if time.monotonic() - self._looked_s > each_s:
             self._look(link)
         with contextlib.suppress(queue.Empty):
@@ -184,6 +186,7 @@ class Feed:
             p50_ms=ages.p50,
             p99_ms=ages.p99,
             trouble=status.troubles[0] if status.troubles else "",
+            visit=short(status.visit) if status.visit else "",
         )
         self.mount, self.knobs = mount_of(told["settings"]), knobs_of(told["settings"], told["tried"])
         self._wake()

@@ -2,6 +2,7 @@
 
     heading
     bar, what it means; how fresh the screen is
+    the visit that runs
     picture | figures
             | curve
     what was just said
@@ -47,6 +48,7 @@ class Page:
         panels.heading(canvas, view)
         panels.bar(canvas, 1, view, self.ink)
         panels.freshness(canvas, 2, view)
+        panels.visit(canvas, 3, view)
         if view.helping:
             self._help(canvas)
         else:

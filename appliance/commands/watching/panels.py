@@ -106,6 +106,11 @@ def freshness(canvas: Canvas, y: int, view: View) -> None:
     canvas.write(canvas.width - len(text), y, text)
 
 
+def visit(canvas: Canvas, y: int, view: View) -> None:
+    """The visit that runs, if one does."""
+    canvas.write(0, y, _elided(view.health.visit, canvas.width), BOLD)
+
+
 def _thinned(leds: U8, room: int) -> U8:
     """Fewer cells than LEDs: each cell the brightest of its LEDs."""
     edges = np.arange(room) * len(leds) // room

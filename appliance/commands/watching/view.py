@@ -72,13 +72,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What the status says of the last minute."""
+    """What the status says of the last minute, and of the visit that runs, in a line."""
 
     rate_hz: float | None = None
     lost: int | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
     trouble: str = ""
+    visit: str = ""
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
