@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from appliance.pipeline import Pipeline
 from appliance.records import U8, Frame, Shown, Update
 from appliance.station.link import AskVisit
 from appliance.station.loop import Ledger, watch
+from appliance.station.minutes import Stretch
 from appliance.station.reception import Reception
 from appliance.station.recording import Header
 from appliance.station.tally import Tally
@@ -48,6 +50,7 @@ _AHEAD_S = 20.0
 _LONGEST_S = 4 * 3600.0
 _TIMES = re.compile(r"^(minutes|seconds|on_s|off_s) = (.+)$")
 _LEAST_S = {Kind.BASELINE: 12.0, Kind.RETENTION: 12.0}
+_LEAST_PATTERN_S = 5.0
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -81,7 +84,7 @@ def course(
         )
         began_s = time.perf_counter()
         with _Station(folder, learner.arrives(), wall_s, drawn=drawn) as station:
-            played.append(station.plays(AskVisit(do="start", runner=runner, protocol=protocol)))
+            played.append(station.plays(AskVisit(id=1, do="start", runner=runner, protocol=protocol)))
         took_s = time.perf_counter() - began_s
         tell(f"visit {number}: {station.treadmill.now_s():.0f} s in {took_s:.1f} s")
     return played
@@ -89,25 +92,31 @@ def course(
 
 def shorten(folder: Path, protocol: str, scale: float) -> None:
     """A copy of a shipped protocol under the same name, in the clinic's own folder, with all times but the standing's
-    multiplied; where a mean is needed, long enough for one."""
+    multiplied; where a mean is needed, long enough for one, and a pattern of light that can be run by."""
+    text = texts.text(folder, "protocols", protocol).text
     kind, lines = "", []
-    for line in texts.text(folder, "protocols", protocol).text.splitlines():
+    for line in text.splitlines():
         if line.startswith("kind = "):
             kind = line.split('"')[1]
-        found_time = None if kind == Kind.STAND else _TIMES.match(line)
-        lines.append(_shorter(found_time, scale, kind) if found_time else line)
+        found = None if kind == Kind.STAND else _TIMES.match(line)
+        lines.append(_shorter(found, scale, kind, tomllib.loads(text)) if found else line)
     own = folder / "protocols"
     own.mkdir(exist_ok=True)
     (own / f"{protocol}.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _shorter(found: re.Match[str], scale: float, kind: str) -> str:
-    value = msgspec.json.decode(found[2])
-    by = scale * (60.0 if found[1] == "minutes" else 1.0)
-    least_s = _LEAST_S.get(Kind(kind), 1.0)
-    values = [round(max(least_s, one * by), 1) for one in (value if isinstance(value, list) else [value])]
-    name = "seconds" if found[1] == "minutes" else found[1]
-    return f"{name} = {values if isinstance(value, list) else values[0]}"
+def _shorter(found: re.Match[str], scale: float, kind: str, whole: dict[str, Any]) -> str:
+    name, value = found[1], msgspec.json.decode(found[2])
+    values = value if isinstance(value, list) else [value]
+    if name in ("on_s", "off_s"):
+        faded = next(block for block in whole["block"] if block["kind"] == Kind.FADED)
+        least = [min(pair) for pair in zip(faded["on_s"], faded["off_s"], strict=True)]
+        times = [one * max(scale, _LEAST_PATTERN_S / part) for one, part in zip(values, least, strict=True)]
+    else:
+        by = scale * (60.0 if name == "minutes" else 1.0)
+        times = [max(_LEAST_S.get(Kind(kind), 1.0), one * by) for one in values]
+    times = [round(one, 1) for one in times]
+    return f"{'seconds' if name == 'minutes' else name} = {times if isinstance(value, list) else times[0]}"
 
 
 class _Hands:
@@ -139,7 +148,7 @@ class _Station:
         self._given: Mapping[str, Any] = self._hands.wanted
         self._base = self.settings = fitting(self.treadmill)
         self._writer = Writer(folder, reserve_mb=1.0, stamp=self._stamp)
-        self.visits = Visits(self._writer, self._hands, self._note, self._hands)  # type: ignore[arg-type]
+        self.visits = Visits(self._writer, self._hands, self._note)  # type: ignore[arg-type]
         self._reception = Reception(self.visits, folder, lambda: self.settings, "course", self._note)
         self.shown = Shown.OFF
         self._pipeline = Pipeline(self.settings)
@@ -173,7 +182,7 @@ class _Station:
             settings.strip.leds,
             frames=frames,
         )
-        self.visits.entered(pipeline, header, settings, "", lambda: 0, ledger.flush)
+        self.visits.entered(Stretch(pipeline, header, settings, "", lambda: 0, ledger.flush))
         watch(_Attended(treadmill, self._between), _Bar(), pipeline, ledger, _Witness(self), self._stop)
         ledger.flush()
         self.visits.left()
@@ -188,7 +197,6 @@ class _Station:
         if self._hands.wanted is not self._given and not self._opens_anew():
             self._take()
             self._pipeline.adopt(self.settings)
-            self.visits.adopted(self.settings)
         if self._update.seq % 120 == 0:
             self._wait_for_the_disk()
 
