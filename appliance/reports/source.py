@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.clinic.course import Course, CourseRow
+from appliance.clinic.cue import Cue
 from appliance.clinic.curves import Curve, Curves
 from appliance.clinic.figures import VisitFigures
 from appliance.clinic.rows import VisitData, VisitRow
@@ -18,12 +19,16 @@ NO_COURSE = Course(rows=(), reference=None, reference_of=None, reference_number=
 
 
 class VisitSource(msgspec.Struct, frozen=True, kw_only=True):
-    """One visit. course : of this runner by this protocol, up to this visit; made_s : when the report is made."""
+    """One visit. course : of this runner by this protocol, up to this visit. cues : the clinic's own list.
+
+    made_s : when the report is made.
+    """
 
     data: VisitData
     figures: VisitFigures
     curves: Curves = NO_CURVES
     course: Course = NO_COURSE
+    cues: tuple[Cue, ...] = ()
     made_s: float | None = None
 
     def here(self) -> CourseRow | None:

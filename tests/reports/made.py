@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,9 +12,10 @@ from appliance.clinic.course import course
 from appliance.clinic.curves import stride_curve
 from appliance.clinic.figures import VisitFigures, visit_figures
 from appliance.clinic.rows import STEP, TRACE, BlockRow, EventRow, SpanRow, StretchRow, VisitData, VisitRow
-from appliance.clinic.terms import RUNNING_KINDS, Aim, Block, Kind, Plan, VisitKind, VisitState
-from appliance.records import TRACK
+from appliance.clinic.terms import RUNNING_KINDS, Aim, Block, Kind, Plan, Rep, VisitKind, VisitState
+from appliance.records import TRACK, Side
 from appliance.reports.source import VisitSource
+from appliance.store.store import Store
 
 HEADER = (
     '{"width_px":480,"height_px":640,"rate_hz":120.0,"zero_deg":1.32,'
@@ -135,6 +137,9 @@ def chunks(data: VisitData) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     for second in range(int(data.visit.seconds)):
         trace, track = np.zeros(120, TRACE), np.zeros(120, TRACK)
         trace["t_s"] = track["t_s"] = second + np.arange(120) / 120
+        if not len(steps):
+            yield 0, track, trace
+            continue
         at = np.searchsorted(steps["contact_s"], trace["t_s"], side="right") - 1
         inside = (at >= 0) & (trace["t_s"] - steps["contact_s"][at] < 0.5)
         share = np.clip((trace["t_s"] - steps["contact_s"][at]) / _APART_S, 0, 1)
@@ -167,6 +172,56 @@ def source_of(
         course=course(past or [figures]),
         made_s=data.visit.began_s + 3600,
     )
+
+
+def cue_trial(seed: int = 3) -> VisitData:
+    """A minute before, with and after a cue that takes 1.6 deg from the left hip and adds 12 steps a minute."""
+    kinds = (Kind.CUE_BEFORE, Kind.CUE, Kind.CUE_AFTER)
+    spoken = "push the ground back"
+    blocks = [Block(kind=k, seconds=60, name="push", cue=spoken if k is Kind.CUE else None) for k in kinds]
+    of = msgspec.structs.replace(plan(1, 1, *blocks, kind=VisitKind.CUE), protocol="push")
+    data = visit(of, seed=seed)
+    with_cue = data.steps["block"] == 1
+    data.steps["peak_drop_deg"][with_cue & (data.steps["right"] == 1)] -= 3.1
+    data.steps["contact_s"][with_cue] = 60 + (data.steps["contact_s"][with_cue] - 60) * 0.93
+    data.steps["off_s"] = data.steps["contact_s"] + data.steps["contact_time_s"]
+    return renamed(data, id=60)
+
+
+def exercise() -> VisitData:
+    """Two sets of hip drops on a step and two holds at a wall, one side after the other."""
+    rng = np.random.default_rng(5)
+    blocks, reps, rows, at_s = [], [], [], 0.0
+    for n in range(4):
+        side, hold = (Side.LEFT, Side.RIGHT)[n % 2], n >= 2
+        block = Block(
+            kind=Kind.HOLD if hold else Kind.REPS, seconds=60, name="", exercise="hip-drop", side=side,
+            set_number=1 + n // 2, reps=1 if hold else 15, hold_s=40.0 if hold else None, band_deg=3.0,
+        )  # fmt: skip
+        for number in range(1 if hold else 15 - n):
+            begin = at_s + 4.0 * number
+            level = float(rng.uniform(33, 39)) if hold else None
+            tilt = None if hold else float(rng.normal(9, 1))
+            reps.append(Rep(begin + 3, n, number + 1, begin, begin + 3, range_deg=tilt, level_s=level))
+        rows.append(BlockRow(n=n, block=block, began_s=at_s, ended_s=at_s + 60, why="done", ran_s=60))
+        blocks.append(block)
+        at_s += 60
+    of = msgspec.structs.replace(plan(1, 1, *blocks, kind=VisitKind.EXERCISE), protocol="hip-drop")
+    data = visit(msgspec.structs.replace(of, blocks=()))
+    row = msgspec.structs.replace(data.visit, id=61, seconds=at_s, plan=of)
+    return msgspec.structs.replace(data, visit=row, blocks=tuple(rows), reps=tuple(reps))
+
+
+def keep(folder: Path, visits: list[VisitData]) -> list[int]:
+    """Puts visits into a new store; their numbers there."""
+    with Store.open(folder, make=True) as store:
+        for code in {data.visit.runner for data in visits if data.visit.runner}:
+            store.add_runner(code, "", BEGAN_S)
+        return [store.put_visit(ended(data), chunks(data)) for data in visits]
+
+
+def ended(data: VisitData) -> VisitData:
+    return renamed(data, ended_s=data.visit.began_s + data.visit.seconds)
 
 
 def renamed(data: VisitData, **fields: object) -> VisitData:

@@ -1,0 +1,86 @@
+"""The store becomes what a report is made from: a visit with those before it, or a runner's whole course.
+
+Only reads. A course holds visits by one protocol that have ended, up to the one that is looked at. Refuses, with
+`StoreError`, what is not in the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from appliance.clinic.course import Course, course
+from appliance.clinic.cue import Cue, parse_cues
+from appliance.clinic.curves import Curves, stride_curve
+from appliance.clinic.figures import VisitFigures, counted, visit_figures
+from appliance.clinic.rows import VisitData, VisitRow
+from appliance.clinic.terms import VisitKind
+from appliance.errors import HipbarError, StoreError
+from appliance.reports.source import NO_CURVES, RunnerSource, Seen, VisitSource
+from appliance.store import texts
+
+if TYPE_CHECKING:
+    from appliance.store.store import Store
+
+_WITHOUT_STRIDES = VisitKind.EXERCISE
+_MOST_OTHERS = 8
+
+
+def visit_source(
+    store: Store, number: int | str, *, edition: int | None = None, made_s: float, curves: bool = True
+) -> VisitSource:
+    """All of a visit. edition : of its steps; None = the newest. curves : without them its trace is not read."""
+    data = store.data(number, edition)
+    figures = store.summary(data.visit.id) if edition is None else visit_figures(data)
+    wanted = curves and data.visit.kind is not _WITHOUT_STRIDES
+    return VisitSource(
+        data=data,
+        figures=figures,
+        curves=_curves(store, data) if wanted else NO_CURVES,
+        course=_course(store, data.visit, figures),
+        cues=_cues(store) if data.visit.kind is VisitKind.CUE else (),
+        made_s=made_s,
+    )
+
+
+def runner_source(store: Store, code: str, *, protocol: str | None = None, made_s: float) -> RunnerSource:
+    """A runner's course. protocol : None = that of the newest visit."""
+    runner = store.runner(code)
+    rows = store.visits(runner.code)[::-1]
+    ours = [row for row in rows if row.kind is VisitKind.VISIT and row.ended_s is not None]
+    if protocol is not None and all(row.protocol != protocol for row in ours):
+        known = ", ".join(sorted({row.protocol for row in ours})) or "none yet"
+        raise StoreError(f"{runner.code} has no visit by the protocol {protocol!r}", fix=f"there is: {known}")
+    chosen = protocol or (ours[-1].protocol if ours else "")
+    seen = [Seen(row, store.summary(row.id)) for row in ours if row.protocol == chosen]
+    rest = [row for row in rows if row.kind is not VisitKind.VISIT][-_MOST_OTHERS:]
+    plan = store.visit(seen[-1].row.id).plan if seen else None
+    return RunnerSource(
+        code=runner.code, protocol=chosen, visits=plan.visits if plan else 0, seen=tuple(seen),
+        course=course([each.figures for each in seen]), others=tuple(Seen(row, store.summary(row.id)) for row in rest),
+        software=seen[-1].row.software if seen else "", made_s=made_s,
+    )  # fmt: skip
+
+
+def _curves(store: Store, data: VisitData) -> Curves:
+    steps = data.steps[np.argsort(data.steps["contact_s"], kind="stable")]
+    return stride_curve(steps, store.trace(data.visit.id), counted(steps, data.blocks))
+
+
+def _cues(store: Store) -> tuple[Cue, ...]:
+    """The list in force; without a readable one nothing is marked as meant."""
+    with contextlib.suppress(HipbarError):
+        found = texts.cues(store.folder)
+        return parse_cues(found.text, found.origin)
+    return ()
+
+
+def _course(store: Store, visit: VisitRow, figures: VisitFigures) -> Course:
+    """The visits by the same protocol before this one, and this one."""
+    past: list[VisitFigures] = []
+    if visit.runner is not None and visit.kind is VisitKind.VISIT:
+        rows = store.course(visit.runner, visit.protocol)
+        past = [store.summary(row.id) for row in rows if row.id < visit.id and row.kind is visit.kind]
+    return course([*past, figures])

@@ -1,0 +1,142 @@
+"""A runner's course becomes its sheet: where the runner stands now, and every visit of the course.
+
+The newest visits are listed when there are more than fit. Refuses nothing: a runner without a visit has an empty sheet.
+"""
+
+from __future__ import annotations
+
+from appliance.clinic.course import CourseRow
+from appliance.clinic.figures import PartFigures
+from appliance.clinic.intervals import Change
+from appliance.clinic.terms import VisitState
+from appliance.reports.parts import tiles
+from appliance.reports.phrases import discs, hip, judged, mean_sd, on_target
+from appliance.reports.sheet import Item, Lines, Sheet, Table
+from appliance.reports.source import RunnerSource, Seen
+from appliance.reports.visit import course_picture
+from appliance.reports.words import DASH, Words
+
+_MOST_VISITS = 20
+_SIDES = ("left", "right")
+
+
+def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
+    """The course."""
+    rows = [row for row in source.course.rows if row.figures is not None]
+    against = words.say("since visit {n}").format(n=source.course.reference_number)
+    bands: list[tuple[tuple[float, Item], ...]] = []
+    if rows:
+        bands.append(((1.0, course_picture(words, source.course, source.visits, 58.0)),))
+    bands.append(((1.0, _visits(words, source)),))
+    if source.others:
+        bands.append(((1.0, _others(words, source.others)),))
+    bands.append(((1.0, _small(words, source)),))
+    return Sheet(
+        title=f"{source.code} · {words.say('course')}",
+        subtitle=words.say("feedback and training aid, not a diagnosis"),
+        facts=_facts(words, source),
+        tiles=tiles(words, rows[-1], against) if rows else (),
+        bands=tuple(bands),
+        foot=(
+            words.say("Feedback and training aid, not a diagnosis."),
+            words.say("The left hip drops while the right foot stands, and the other way round."),
+            words.say("Made {when}").format(when=words.minute(source.made_s)),
+        ),
+        language=words.language,
+    )
+
+
+def _facts(words: Words, source: RunnerSource) -> tuple[str, ...]:
+    seen = source.seen
+    if not seen:
+        return (words.say("no visit has ended yet"),)
+    last = seen[-1].row
+    done = len({each.row.number for each in seen if each.row.state is VisitState.DONE})
+    many = words.say("{done} of {of} visits done").format(done=done, of=source.visits)
+    ran = words.span(sum(each.row.ran_s for each in seen))
+    return (
+        words.say("protocol {name}").format(name=source.protocol),
+        many if source.visits > 1 else words.several("{n} visit done", "{n} visits done", done),
+        f"{words.day(seen[0].row.began_s)} – {words.day(last.began_s)}",
+        words.say("{ran} min run").format(ran=ran),
+        words.say("figures at the top: visit {n}").format(n=last.number),
+    )
+
+
+def _visits(words: Words, source: RunnerSource) -> Table:
+    """One row a visit, the newest last."""
+    head = (
+        words.say("visit"), words.say("day"), words.say("min run"),
+        words.say("left hip, °"), words.say("right hip, °"), words.say("difference, °"),
+        words.say("left, since the first"), words.say("right, since the first"),
+        words.say("with feedback, left / right"), words.say("on target"), words.say("cadence"),
+    )  # fmt: skip
+    both = list(zip(source.seen, source.course.rows, strict=True))
+    note = f"{words.say('Without feedback, mean ± SD; on target: with feedback.')} {discs(words)}"
+    if len(both) > _MOST_VISITS:
+        unlisted = words.several(
+            "{n} earlier visit is not listed.", "{n} earlier visits are not listed.", len(both) - _MOST_VISITS
+        )
+        note = f"{unlisted} {note}"
+    rows = tuple(_visit(words, seen, row) for seen, row in both[-_MOST_VISITS:])
+    return Table(title=words.say("Visit by visit"), head=head, rows=rows, note=note)
+
+
+def _visit(words: Words, seen: Seen, row: CourseRow) -> tuple[str, ...]:
+    state = "" if seen.row.state is VisitState.DONE else f", {words.say(str(seen.row.state))}"
+    return (
+        f"{row.number}{state}",
+        words.day(row.began_s),
+        words.span(seen.row.ran_s),
+        *(_hip(words, row.figures, side) for side in _SIDES),
+        words.figure(row.figures.asymmetry_deg.mean if row.figures else None, sign=True),
+        judged(words, row.change.right_drop_deg if row.change else Change()),
+        judged(words, row.change.left_drop_deg if row.change else Change()),
+        " / ".join(_mean(words, row.lit, side) for side in _SIDES) if row.lit else DASH,
+        on_target(words, row.lit),
+        words.figure(row.figures.cadence_spm.mean if row.figures else None, 0),
+    )
+
+
+def _hip(words: Words, part: PartFigures | None, side: str) -> str:
+    return DASH if part is None else mean_sd(words, hip(part, side).drop_deg)
+
+
+def _mean(words: Words, part: PartFigures, side: str) -> str:
+    return words.figure(hip(part, side).drop_deg.mean)
+
+
+def _others(words: Words, others: tuple[Seen, ...]) -> Table:
+    """Cue trials, exercises and what was imported, the newest last."""
+    head = (
+        words.say("also"), words.say("day"), words.say("what"), words.say("steps"),
+        words.say("left hip, °"), words.say("right hip, °"), words.say("see"),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            words.say(str(seen.row.kind)),
+            words.day(seen.row.began_s),
+            words.say(seen.row.protocol),
+            words.count(seen.figures.whole.steps),
+            *(_hip(words, seen.figures.whole, side) for side in _SIDES),
+            f"hipbar report {seen.row.id}",
+        )
+        for seen in others
+    )
+    return Table(title=words.say("Other records"), head=head, rows=rows)
+
+
+def _small(words: Words, source: RunnerSource) -> Lines:
+    lines = [(words.say("software"), source.software or DASH)]
+    lost = sum(each.figures.quality.lost for each in source.seen)
+    frames = sum(each.figures.quality.frames for each in source.seen)
+    kept = sum(each.figures.quality.kept for each in source.seen)
+    steps = sum(each.figures.quality.steps for each in source.seen)
+    used = words.say("{kept} of {steps} ({share})").format(
+        kept=words.count(kept), steps=words.count(steps), share=words.percent(kept / steps if steps else None)
+    )
+    lost_text = words.say("{lost} of {frames} lost").format(
+        lost=words.count(lost), frames=words.count(frames + lost)
+    )
+    lines += [(words.say("steps used"), used), (words.say("camera pictures"), lost_text)]
+    return Lines(title=words.say("Quality"), lines=tuple(lines))
