@@ -182,7 +182,7 @@ class Drill:
         done = part.work(seen, went_s)
         if done is None:
             return ()
-        in_deg = done.way if self._block.measure == "angle" else None
+        in_deg = None if self._block.measure in ("height", "time") else done.way
         rep = Rep(self._at_s, self._n, part.done, done.began_s, done.ended_s, in_deg, done.held_s)
         if part.pause_s <= 0:
             return (rep,)

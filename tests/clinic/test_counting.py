@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_no_more_is_counted_than_ways_of_the_range(turns: list[float], least: fl
     done = counted(figures, least)
     whole = float(np.abs(np.diff(figures)).sum())
     assert len(done) <= whole / (2 * least) + 1e-6
-    for before, after in zip(done, done[1:], strict=False):
+    for before, after in itertools.pairwise(done):
         assert before.began_s < before.ended_s <= after.ended_s
     assert all(one.way >= least - 1e-9 for one in done)
 
