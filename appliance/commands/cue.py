@@ -21,9 +21,11 @@ from appliance.commands.options import aside
 
 if TYPE_CHECKING:
     from appliance.clinic.cue import Cue, CueResult
+    from appliance.station.client import Link
+    from appliance.station.told import Visit
     from appliance.store.texts import Text
 
-_ENDS_S = 10.0
+_COMES_S, _ENDS_S = 5.0, 10.0
 _LOOK_S = 0.1
 
 
@@ -158,16 +160,17 @@ def trial(runner: str, name: str, seconds: int, state: Path | None, as_json: boo
     where = folder(state)
     cue = named(_cues(where)[1], name)
     with reached(None, start=False) as link:
-        begun = link.visit("start", kind="cue trial", runner=runner, name=name, number=seconds)
+        link.visit("start", kind="cue trial", runner=runner, name=name, number=seconds)
+        begun = _begun(link)
         aside(f'say it when the block "cue" begins: "{cue.words}"')
         # one object on standard output is one object: what is followed goes the other way
         with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
             last = follow(link)
-    number = last.id if last else int(begun["id"]) if begun else 0
     if last is None:
-        aside(f"`hipbar cue result {number or ''}".rstrip() + "` shows what it has changed, once it is over")
+        which = f" {begun.id}" if begun else ""
+        aside(f"`hipbar cue result{which}` shows what it has changed, once it is over")
         return
-    _show(where, _ended(where, number), as_json=as_json)
+    _show(where, _ended(where, last.id), as_json=as_json)
 
 
 @command.command()
@@ -204,6 +207,14 @@ def _write(state: Path, text: str) -> Path:
     path = state / CUES
     write_whole(path, text.encode())
     return path
+
+
+def _begun(link: Link) -> Visit | None:
+    """The trial that was just asked for, as soon as the service tells of it."""
+    until_s = time.monotonic() + _COMES_S
+    while (visit := link.status().visit) is None and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
+    return visit
 
 
 def _ended(state: Path, number: int) -> str:
