@@ -14,7 +14,8 @@ from typing import Any
 
 from appliance.errors import HipbarError
 
-_AGAIN_S = 1.0
+AGAIN_S = 1.0
+"""What was refused is tried again after so long."""
 _END_S = 2.0
 _log = logging.getLogger("hipbar.visits")
 
@@ -22,8 +23,8 @@ _log = logging.getLogger("hipbar.visits")
 class Hands:
     """Works from when it is made until it is closed. give : brings all that a visit wants into force; {} = nothing."""
 
-    def __init__(self, give: Callable[[Mapping[str, Any]], None]) -> None:
-        self._into_force = give
+    def __init__(self, give: Callable[[Mapping[str, Any]], None], again_s: float = AGAIN_S) -> None:
+        self._into_force, self._again_s = give, again_s
         self.trouble: str | None = None
         self._wanted: dict[str, Any] = {}
         self._given: dict[str, Any] = {}
@@ -54,7 +55,7 @@ class Hands:
     def _work(self) -> None:
         while True:
             with self._woken:
-                again_s = _AGAIN_S if self.trouble else None
+                again_s = self._again_s if self.trouble else None
                 self._woken.wait_for(self._is_due, again_s)
                 if self._closing:
                     return

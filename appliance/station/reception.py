@@ -78,9 +78,13 @@ class Reception:
         """Somebody has pressed the button while no visit runs."""
         if not (self._settings().clinic.button and may_visit() and self._visits.free):
             return
-        ready = self.ready or Ready(protocol=OPEN)
-        self._begin(ready.runner, *self._visit_plan(ready.runner, ready.protocol, ready.number))
-        self.ready = None
+        armed, self.ready = self.ready, None
+        ready = armed or Ready(protocol=OPEN)
+        try:
+            self._begin(ready.runner, *self._visit_plan(ready.runner, ready.protocol, ready.number))
+        except HipbarError:
+            self.ready = armed
+            raise
 
     def resume(self) -> None:
         """At the service's start: a visit that was cut off goes on, waits, or is closed."""

@@ -17,9 +17,12 @@ _ANSWER_S = 3.0
 class _Wish:
     def __init__(self, act: Callable[[], None]) -> None:
         self._act, self._done = act, threading.Event()
+        self._taken = threading.Lock()
         self._error: HipbarError | None = None
 
     def run(self) -> None:
+        if not self._taken.acquire(blocking=False):
+            return  # whoever wanted it has given up
         try:
             self._act()
         except HipbarError as error:
@@ -27,8 +30,9 @@ class _Wish:
         self._done.set()
 
     def wait(self) -> None:
-        if not self._done.wait(_ANSWER_S):
+        if not self._done.wait(_ANSWER_S) and self._taken.acquire(blocking=False):
             raise VisitError("the loop does not answer", fix="`hipbar status` says how the station is")
+        self._done.wait()
         if self._error:
             raise self._error
 
