@@ -39,6 +39,7 @@ COMMANDS = (
     "visit",
     "protocol",
     "cue",
+    "report",
     "recordings",
     "crash",
     "setup",
