@@ -28,7 +28,7 @@ from appliance.commands.visiting.orders import ORDERS
 
 if TYPE_CHECKING:
     from appliance.station.client import Link
-    from appliance.station.told import Visit
+    from appliance.station.told import Ready, Visit
 
 _COMES_S = 5.0
 """So soon is a visit's first frame there, wherever the loop had to be entered anew for it."""
@@ -110,7 +110,7 @@ def ready(runner: str, protocol: str, number: int | None) -> None:
 
     with reached(None, start=False) as link:
         link.visit("ready", runner=runner, protocol=protocol, number=number or 0)
-        made = link.status().visit_ready
+        made = _armed(link, runner.upper())
     click.echo(f"ready: {armed(made)}" if made else "ready: an open visit without a runner")
 
 
@@ -125,15 +125,16 @@ def status(as_json: bool) -> None:
       hipbar visit status --json | jq .visit.view.ran_s
     """
     from appliance.commands.reach import reached
+    from appliance.commands.visiting.live import running
     from appliance.commands.visiting.words import armed, screen
 
     with reached(None, start=False) as link:
-        seen = link.status()
+        seen, visit = link.status(), running(link)
     if as_json:
-        told({"visit": seen.visit, "ready": seen.visit_ready, "gait": seen.gait})
+        told({"visit": visit, "ready": seen.visit_ready, "gait": seen.gait})
         return
-    if seen.visit:
-        click.echo("\n".join(screen(seen.visit, seen.gait, 120, utf8=_utf8())))
+    if visit:
+        click.echo("\n".join(screen(visit, seen.gait, 120, utf8=_utf8())))
     else:
         click.echo("no visit runs")
     if seen.visit_ready:
@@ -250,18 +251,31 @@ def _by_the_service(visit: int, runner: str) -> bool:
 
 def _begun(link: Link) -> Visit | None:
     """The visit that was just asked for, as soon as its first frame was there."""
+    from appliance.commands.visiting.live import running
+
     until_s = time.monotonic() + _COMES_S
     while True:
-        visit = link.status().visit
+        visit = running(link)
         if (visit and visit.view) or time.monotonic() >= until_s:
             return visit
+        time.sleep(0.05)
+
+
+def _armed(link: Link, runner: str) -> Ready | None:
+    """What is ready, as soon as the status, which is made once a second, has it."""
+    until_s = time.monotonic() + _COMES_S
+    while True:
+        made = link.status().visit_ready
+        if (made.runner if made else "") == runner or time.monotonic() >= until_s:
+            return made
         time.sleep(0.05)
 
 
 def _said(visit: Visit | None) -> None:
     from appliance.commands.visiting.words import line
 
-    click.echo(f"{visit.kind} {line(visit)}" if visit else "the visit is over")
+    if visit:
+        click.echo(f"{visit.kind} {line(visit)}")
 
 
 def _followed(link: Link) -> None:

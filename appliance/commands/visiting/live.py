@@ -11,21 +11,22 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+import msgspec
 
 from appliance.commands.options import aside
 from appliance.commands.stop import Stop
 from appliance.commands.visiting.words import screen, standing, whose
 from appliance.errors import ServiceDown
+from appliance.station.told import Visit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.station.client import Link
-    from appliance.station.status import Status
-    from appliance.station.told import Visit
+    from appliance.station.told import Gait
 
 EACH_S = 0.5
 AWAY_S = 60.0
@@ -36,7 +37,14 @@ _SETTLED_S = 5.0
 _LEFT = "the visit goes on; `hipbar visit follow` shows it again, `hipbar visit stop` ends it"
 _HINT = "Ctrl-C leaves it running; elsewhere: hipbar visit pause, resume, skip, mark, note, stop"
 
-Draw = Callable[["Status", "Visit"], None]
+Draw = Callable[["Visit", "Gait"], None]
+
+
+class Look(NamedTuple):
+    """The visit that runs, None = none does; and what is measured."""
+
+    visit: Visit | None
+    gait: Gait
 
 
 def follow(link: Link, *, each_s: float = EACH_S, away_s: float = AWAY_S) -> Visit | None:
@@ -48,13 +56,11 @@ def follow(link: Link, *, each_s: float = EACH_S, away_s: float = AWAY_S) -> Vis
     last: Visit | None = None
     with stop.listening(), _drawing() as draw, contextlib.closing(looks):
         while not stop():
-            status = looks.look()
-            now = status.visit if status else None
-            if now is not None and (last is None or now.id == last.id):
-                last = now
-                if status:
-                    draw(status, now)
-            elif status and looks.settled:
+            seen = looks.look()
+            if seen and seen.visit and (last is None or seen.visit.id == last.id):
+                last = seen.visit
+                draw(last, seen.gait)
+            elif seen and looks.settled:
                 return last
             stop.pause(each_s)
     if last is not None:
@@ -62,8 +68,14 @@ def follow(link: Link, *, each_s: float = EACH_S, away_s: float = AWAY_S) -> Vis
     return None
 
 
+def running(link: Link, do: str = "", **fields: Any) -> Visit | None:
+    """The visit that runs, after something was asked of it, if anything."""
+    found = link.visit(do, **fields)
+    return None if found is None else msgspec.convert(found, Visit)
+
+
 class Looks:
-    """The service's status, over a link of its own that is made again when the service was."""
+    """What the service says of its visit, over a link of its own that is made again when the service was."""
 
     def __init__(self, runtime: Path | None, away_s: float) -> None:
         self._runtime, self._away_s = runtime, away_s
@@ -76,14 +88,14 @@ class Looks:
         """Whether the service has been there for a while."""
         return time.monotonic() - self._back_s >= _SETTLED_S
 
-    def look(self) -> Status | None:
-        """How the station is; None while it is away."""
+    def look(self) -> Look | None:
+        """How the visit stands; None while the service is away."""
         from appliance.station.client import Link
 
         try:
             if self._link is None or self._link.closed:
                 self._link = Link.open(self._runtime)
-            status = self._link.status()
+            look = Look(running(self._link), self._link.status().gait)
         except ServiceDown:
             self.close()
             now_s = time.monotonic()
@@ -93,7 +105,7 @@ class Looks:
             return None
         if self._gone_s is not None:
             self._gone_s, self._back_s = None, time.monotonic()
-        return status
+        return look
 
     def close(self) -> None:
         """Ends the link."""
@@ -115,9 +127,9 @@ def _drawing() -> Iterator[Draw]:
     utf8 = "utf" in (sys.stdout.encoding or "").lower()
     with Live(Text(""), console=Console(highlight=False), auto_refresh=False) as shown:
 
-        def draw(status: Status, visit: Visit) -> None:
+        def draw(visit: Visit, gait: Gait) -> None:
             width, height = shutil.get_terminal_size()
-            lines = [*screen(visit, status.gait, width - 1, utf8=utf8), "", _HINT[: width - 1]]
+            lines = [*screen(visit, gait, width - 1, utf8=utf8), "", _HINT[: width - 1]]
             shown.update(Text("\n".join(lines[: max(height - 1, 1)]), no_wrap=True), refresh=True)
 
         yield draw
@@ -129,7 +141,7 @@ class _Lines:
     def __init__(self) -> None:
         self._said: tuple[object, ...] = ()
 
-    def draw(self, status: Status, visit: Visit) -> None:
+    def draw(self, visit: Visit, gait: Gait) -> None:
         """Says it if it is new."""
         view = visit.view
         new = (visit.id, view and view.block, visit.state, visit.trouble)

@@ -94,13 +94,13 @@ ORDERS = (pause, resume, skip, mark, note, stop)
 def _steered(do: str, words: tuple[str, ...]) -> None:
     """One order, and how the visit stands after it."""
     from appliance.commands.reach import reached
+    from appliance.commands.visiting.live import running
     from appliance.commands.visiting.words import line
 
     with reached(None, start=False) as link:
-        before = link.status().visit
-        link.visit(do, words=" ".join(words))
-        after = link.status().visit
+        before = running(link)
+        after = running(link, do, words=" ".join(words))
     if after:
         click.echo(f"{after.kind} {line(after)}")
-    else:
-        click.echo(f"{before.kind} {before.id} is over" if before else "the visit is over")
+    elif before:
+        click.echo(f"{before.kind} {before.id} is over; `hipbar visit show {before.id}` shows it")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from appliance.clinic.figures import BlockFigures, VisitFigures
 from appliance.clinic.intervals import Change, Spread, verdict
 from appliance.clinic.rows import EventRow, VisitData, VisitRow
-from appliance.clinic.terms import SDD_DEG
+from appliance.clinic.terms import SDD_DEG, Baseline
 from appliance.commands.clinic import date, span
 
-_LABEL = 11
+_LABEL, _BLOCK, _HIP = 11, 26, 16
 
 
 def table(rows: list[VisitRow]) -> Iterator[str]:
@@ -77,14 +79,14 @@ def _quality(figures: VisitFigures) -> str:
 
 def _blocks(figures: VisitFigures) -> Iterator[str]:
     """Each block's time, steps and mean drops, with what was asked."""
-    yield f"{'':<28}{'':>6}{'':>6}  {'left hip':>16}{'right hip':>17}"
-    yield f"block{'':<23}{'ran':>6}{'steps':>7} {'(right stance)':>16}{'(left stance)':>17}  deg, mean (SD)"
+    yield f"{'':<{_BLOCK}}{'':>14}{'left hip':>{_HIP}}{'right hip':>{_HIP}}  drop in deg,"
+    yield f"{'block':<{_BLOCK}}{'ran':>7}{'steps':>7}{'(right stance)':>{_HIP}}{'(left stance)':>{_HIP}}  mean (SD)"
     for block in figures.blocks:
         name = f"{block.n + 1:>2} {block.kind.value}" + (f": {block.name}" if block.name else "")
-        sides = f"{_drop(block.figures.right.drop_deg):>16}{_drop(block.figures.left.drop_deg):>17}"
-        yield (
-            f"{name[:28]:<28}{span(block.seconds):>6}{block.figures.steps:>7,} {sides}  {_how(block)}"
-        ).rstrip()
+        hips = (block.figures.right.drop_deg, block.figures.left.drop_deg)
+        drops = "".join(f"{_drop(of):>{_HIP}}" for of in hips)
+        counts = f"{span(block.seconds):>7}{block.figures.steps:>7,}"
+        yield f"{name[: _BLOCK - 1]:<{_BLOCK}}{counts}{drops}  {_how(block)}".rstrip()
 
 
 def _how(block: BlockFigures) -> str:
@@ -105,21 +107,25 @@ def _changes(figures: VisitFigures) -> Iterator[str]:
         ("lit minus baseline", figures.lit_change),
         ("dark minus baseline", figures.dark_change),
     )
-    for words, contrast in told:
-        if contrast is not None:
-            yield f"{words}:"
-            yield f"  left hip drop (right stance)   {_change(contrast.right_drop_deg)}"
-            yield f"  right hip drop (left stance)   {_change(contrast.left_drop_deg)}"
-    if any(contrast for _, contrast in told):
+    known = [(words, c) for words, c in told if c and _known(c.left_drop_deg) and _known(c.right_drop_deg)]
+    for words, contrast in known:
+        yield f"{words}:"
+        yield f"  left hip drop (right stance)   {_change(contrast.right_drop_deg)}"
+        yield f"  right hip drop (left stance)   {_change(contrast.left_drop_deg)}"
+    if known:
         yield f"smallest detectable difference of a drop from one week to another: {SDD_DEG} deg"
     else:
-        yield "nothing to compare: no lit and dark parts, no baseline"
+        yield "nothing to compare: too few steps with and without figures on the bar, or no baseline"
+
+
+def _known(by: Change) -> bool:
+    return by.change is not None and by.low is not None
 
 
 def _change(by: Change) -> str:
-    if by.change is None or by.low is None or by.high is None:
-        return "-"
-    return f"{by.change:+.1f} deg (95 % {by.low:+.1f} to {by.high:+.1f}): {verdict(by, SDD_DEG)}"
+    """One that is known."""
+    change, low, high = (f"{round(value or 0.0, 1) + 0.0:+.1f}" for value in (by.change, by.low, by.high))
+    return f"{change} deg (95 % {low} to {high}): {verdict(by, SDD_DEG)}"
 
 
 def _drop(of: Spread) -> str:
@@ -129,4 +135,15 @@ def _drop(of: Spread) -> str:
 
 
 def _event(event: EventRow) -> str:
-    return f"{span(event.at_s):>6}  {event.kind}" + (f": {event.words}" if event.words else "")
+    words = _baseline(event.words) if event.kind == "baseline" else event.words
+    return f"{span(event.at_s):>6}  {event.kind}" + (f": {words}" if words else "")
+
+
+def _baseline(words: str) -> str:
+    """The means of a baseline, which an event holds as JSON; what is none of it as it is."""
+    try:
+        one = msgspec.json.decode(words, type=Baseline)
+    except msgspec.DecodeError:
+        return words
+    left = f"left hip (right stance) {one.right_drop_deg:.1f} deg of {one.right_steps} steps"
+    return f"{left}, right hip (left stance) {one.left_drop_deg:.1f} deg of {one.left_steps}"
