@@ -27,7 +27,7 @@ _MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 _LEFT_OUT = re.compile(
     r"(numba|llvmlite|numpy)/(.*/)?tests/(?!_natype\.py)"  # a third of all modules; numpy.testing imports that one
     r"|pyarrow/(include|src|tests)/|matplotlib/(.*/)?tests/"
-    r"|pyarrow/(libarrow(_python)?_(flight|s3|substrait)|_(flight|s3fs|substrait))[._]"  # reached over networks
+    r"|pyarrow/(libarrow(_python)?_(flight|s3)|_(flight|s3fs))[._]"  # reached over networks
     r"|numba/np/ufunc/(tbbpool|omppool)\."  # other ways to run in parallel, for libraries that are not there
 )
 """What of the wheels no station needs."""
