@@ -79,7 +79,7 @@ def drawn(width_mm: float, height_mm: float, draw: Callable[[Figure], None]) -> 
         rules.update(_STYLE)
         figure = Figure(figsize=(width_mm / MM_AN_INCH, height_mm / MM_AN_INCH), layout="constrained")
         layout: Any = figure.get_layout_engine()
-        layout.set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)
+        layout.set(w_pad=0.02, h_pad=0.03, wspace=0.02, hspace=0.02)
         draw(figure)
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(out, metadata={"Date": None, "Creator": None})

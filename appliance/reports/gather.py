@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from appliance.clinic.course import Course, course
-from appliance.clinic.cue import Cue, parse_cues
+from appliance.clinic.cue import Cue, parse_cues, trials
 from appliance.clinic.curves import Curves, stride_curve
 from appliance.clinic.figures import VisitFigures, counted, visit_figures
 from appliance.clinic.rows import VisitData, VisitRow
@@ -59,9 +59,14 @@ def runner_source(store: Store, code: str, *, protocol: str | None = None, made_
     plan = store.visit(seen[-1].row.id).plan if seen else None
     return RunnerSource(
         code=runner.code, protocol=chosen, visits=plan.visits if plan else 0, seen=tuple(seen),
-        course=course([each.figures for each in seen]), others=tuple(Seen(row, store.summary(row.id)) for row in rest),
+        course=course([each.figures for each in seen]), others=tuple(_other(store, row) for row in rest),
         software=seen[-1].row.software if seen else "", made_s=made_s,
     )  # fmt: skip
+
+
+def _other(store: Store, row: VisitRow) -> Seen:
+    found = trials(store.data(row.id)) if row.kind is VisitKind.CUE else ()
+    return Seen(row, store.summary(row.id), next(iter(found), None))
 
 
 def _curves(store: Store, data: VisitData) -> Curves:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.reports.canvas import as_uri
-from appliance.reports.sheet import PAGE_MM, Item, Picture, Sheet
+from appliance.reports.sheet import PAGE_MM, Picture, Sheet
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,7 +34,7 @@ def html(sheet: Sheet, scale: float | None = None) -> str:
         fonts="",
         kind_of=lambda item: type(item).__name__.lower(),
         picture=lambda item, share: _picture(item, share, scale),
-        widths=_widths,
+        tied=lambda cell: cell.replace(" °", "\u00a0°"),
     )
     return text.replace("/*fonts*/", _faces(text), 1)
 
@@ -43,10 +43,6 @@ def _picture(item: Picture, share: float, scale: float) -> str:
     """A drawing at its size on paper: letters shrink with all others', its width stays."""
     width_mm = PAGE_MM[0] * share - (_GUTTER_MM if share < 1 else 0)
     return as_uri(item.draw((width_mm / scale, item.tall_mm)))
-
-
-def _widths(band: tuple[tuple[float, Item], ...]) -> str:
-    return " ".join(f"{share:.4f}fr" for share, _ in band)
 
 
 @functools.cache

@@ -11,7 +11,6 @@ from appliance.clinic.intervals import Change, Spread, Verdict
 from appliance.reports.phrases import (
     discs,
     hip,
-    hip_name,
     interval,
     judged,
     mean_sd,
@@ -47,14 +46,14 @@ def _drop(
     words: Words, what: tuple[str, str, Spread], by: Change | None, found: Verdict | None, against: str
 ) -> Tile:
     name, stance, drop = what
-    spread = words.say("without feedback: SD {sd}°, {steps}").format(
+    spread = words.say("SD {sd}°, {steps}").format(
         sd=words.figure(drop.sd), steps=words.several("{n} step", "{n} steps", drop.n)
     )
     return Tile(
         title=f"{name} ({stance})",
         figure=words.figure(drop.mean),
         unit="°",
-        lines=(spread, *_changed(words, by, found, against)),
+        lines=(words.say("mean, without feedback"), spread, *_changed(words, by, found, against)),
         firm=found is Verdict.BEYOND,
     )
 
@@ -96,8 +95,8 @@ Compared = tuple[str, Contrast]
 def summary(words: Words, columns: tuple[Column, ...], compared: tuple[Compared, ...]) -> Table:
     """Parts side by side, and what changed between them with its interval."""
     rows = [
-        _row(words, f"{hip_name(words, 'left')}: {words.say('peak drop, °')}", columns, compared, "right_drop_deg"),
-        _row(words, f"{hip_name(words, 'right')}: {words.say('peak drop, °')}", columns, compared, "left_drop_deg"),
+        _row(words, words.say("left hip (right stance): peak drop, °"), columns, compared, "right_drop_deg"),
+        _row(words, words.say("right hip (left stance): peak drop, °"), columns, compared, "left_drop_deg"),
         _row(words, words.say("difference, left hip minus right hip, °"), columns, compared, "asymmetry_deg"),
         (words.say("steps on target"), *(on_target(words, part) for _, part in columns), *("",) * len(compared)),
         _row(words, words.say("cadence, steps/min"), columns, compared, "cadence_spm", 0),

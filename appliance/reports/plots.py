@@ -102,7 +102,7 @@ def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
         tidy(
             axes,
             words.say("% of a stride, from the contact of the foot that stands"),
-            words.say("hip drop, deg"),
+            words.say("hip drop, °"),
         )
         axes.axhline(0.0, color=GREY, linewidth=0.6)
         for curve, look, hip in ((curves.right, LEFT, "left"), (curves.left, RIGHT, "right")):
@@ -126,7 +126,7 @@ def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float
     """Both hips and their difference over the visits, the hips beside what must be exceeded to be a change."""
     drawn_points = points(found)
     first = None if found.reference is None else _point(0, found.reference, False)
-    names = (words.say("left hip drop, deg"), words.say("right hip drop, deg"), words.say("difference, deg"))
+    names = (words.say("left hip drop, °"), words.say("right hip drop, °"), words.say("difference, °"))
 
     def draw(figure: Figure) -> None:
         panels: Any = figure.subplots(1, 3)
@@ -164,14 +164,14 @@ def timeline(
 
     def draw(figure: Figure) -> None:
         strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 7))
-        tidy(axes, words.say("minutes of the visit"), words.say("peak hip drop, deg"))
+        tidy(axes, words.say("minutes of the visit"), words.say("peak hip drop, °"))
         end_min = max([0.1, *(part.ended_min for part in parts), *(to for _, to in lit)])
         _blocks(strip, axes, parts, (size_mm[0] - 9.0) / end_min)
         strip.broken_barh(
             [(a, b - a) for a, b in lit], (0.0, 0.45), facecolor=INK, edgecolor=INK, linewidth=0.4
         )
         strip.set_ylim(0, 1.5)
-        strip.set_yticks([0.22], [words.say("bar lit")])
+        strip.set_yticks([0.22] if lit else [], [words.say("bar lit")] if lit else [])
         strip.tick_params(axis="both", length=0, labelbottom=False)
         for spine in strip.spines.values():
             spine.set_visible(False)
@@ -193,7 +193,7 @@ def changes(words: Words, found: Sequence[Change], size_mm: tuple[float, float])
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        tidy(axes, words.say("change of the hip drop, deg"), "")
+        tidy(axes, words.say("change of the hip drop, °"), "")
         axes.grid(visible=False)
         _band(axes.axvspan(-SDD_DEG, SDD_DEG))
         axes.axvline(0.0, color=GREY, linewidth=0.6)
@@ -235,6 +235,7 @@ def repetitions(
             at += len(figures) + 1.2
         axes.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
         axes.tick_params(axis="x", length=0)
+        axes.set_xlim(-1.0, max(at - 1.2, 15.0))
         _or_nothing(axes, words)
 
     return drawn(*size_mm, draw)

@@ -65,11 +65,12 @@ def _facts(words: Words, source: RunnerSource) -> tuple[str, ...]:
 
 def _visits(words: Words, source: RunnerSource) -> Table:
     """One row a visit, the newest last."""
+    first = source.course.reference_number
     head = (
         words.say("visit"), words.say("day"), words.say("min run"),
         words.say("left hip, °"), words.say("right hip, °"), words.say("difference, °"),
-        words.say("left, since the first"), words.say("right, since the first"),
-        words.say("with feedback, left / right"), words.say("on target"), words.say("cadence"),
+        words.say("left hip, since visit {n}").format(n=first), words.say("right hip, since visit {n}").format(n=first),
+        words.say("feedback on, left / right"), words.say("on target"), words.say("cadence"),
     )  # fmt: skip
     both = list(zip(source.seen, source.course.rows, strict=True))
     note = f"{words.say('Without feedback, mean ± SD; on target: with feedback.')} {discs(words)}"
@@ -110,7 +111,7 @@ def _others(words: Words, others: tuple[Seen, ...]) -> Table:
     """Cue trials, exercises and what was imported, the newest last."""
     head = (
         words.say("also"), words.say("day"), words.say("what"), words.say("steps"),
-        words.say("left hip, °"), words.say("right hip, °"), words.say("see"),
+        words.say("left hip with the cue, °"), words.say("right hip with the cue, °"), words.say("see"),
     )  # fmt: skip
     rows = tuple(
         (
@@ -118,12 +119,19 @@ def _others(words: Words, others: tuple[Seen, ...]) -> Table:
             words.day(seen.row.began_s),
             words.say(seen.row.protocol),
             words.count(seen.figures.whole.steps),
-            *(_hip(words, seen.figures.whole, side) for side in _SIDES),
+            *_changes(words, seen),
             f"hipbar report {seen.row.id}",
         )
         for seen in others
     )
     return Table(title=words.say("Other records"), head=head, rows=rows)
+
+
+def _changes(words: Words, seen: Seen) -> tuple[str, str]:
+    """What a cue changed in each hip's drop; dashes for what was no cue trial."""
+    by = {row.figure: row.with_cue for row in seen.trial.rows} if seen.trial else {}
+    left, right = (judged(words, by.get(name, Change())) for name in ("right_drop_deg", "left_drop_deg"))
+    return left, right
 
 
 def _small(words: Words, source: RunnerSource) -> Lines:

@@ -13,7 +13,7 @@ import msgspec
 PAGE_MM = (190.0, 256.0)
 """What can be printed on: A4 less its margins, and no higher than Letter less its margins."""
 
-_HEAD_MM, _FOOT_MM, _TILE_MM, _LINE_MM, _ROW_MM, _TITLE_MM, _GAP_MM = 15.0, 9.5, 5.6, 3.35, 3.95, 5.0, 2.4
+_HEAD_MM, _FOOT_MM, _TILE_MM, _LINE_MM, _ROW_MM, _TITLE_MM, _GAP_MM = 15.0, 9.5, 5.6, 3.35, 4.1, 3.9, 2.2
 _LETTERS_A_MM = 0.66
 SMALLEST = 0.55
 """Letters of 7 points become 4: hardly to be read, but a page."""
@@ -39,10 +39,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     strong: frozenset[int] = frozenset()
 
     def height_mm(self, width_mm: float) -> float:
-        """On paper; a cell that is longer than its share of the width takes a second line."""
-        lines = sum(_lines_of(row, width_mm) for row in (self.head, *self.rows))
-        notes = -(-len(self.note) // max(1, int(width_mm * _LETTERS_A_MM)))
-        return (_TITLE_MM if self.title else 0) + lines * _ROW_MM + notes * _LINE_MM
+        """On paper; only names of rows and heads of columns ever take a second line."""
+        letters = max(1.0, width_mm * _LETTERS_A_MM)
+        head = 2 if sum(map(len, self.head)) > letters else 1
+        names = sum(-(-len(row[0]) // int(0.4 * letters)) for row in self.rows)
+        notes = -(-len(self.note) // int(1.1 * letters))
+        return (_TITLE_MM if self.title else 0) + (head + names) * _ROW_MM + notes * _LINE_MM
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +101,3 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     def scale(self) -> float:
         """By how much letters and drawings shrink to be one page; 1 = not at all."""
         return max(SMALLEST, min(1.0, PAGE_MM[1] / self.height_mm()))
-
-
-def _lines_of(row: tuple[str, ...], width_mm: float) -> int:
-    letters = max(4.0, width_mm * _LETTERS_A_MM / max(1, len(row)))
-    return max([1, *(-(-len(cell) // int(1.6 * letters)) for cell in row)])

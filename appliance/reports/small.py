@@ -20,14 +20,7 @@ _TOLD = ("note", "mark", "pause")
 
 def quality(words: Words, found: Quality) -> Lines:
     """How much was used, what was left out and why, what the camera missed."""
-    share = words.percent(found.kept / found.steps) if found.steps else words.percent(None)
-    used = words.say("{kept} of {steps} ({share})").format(
-        kept=words.count(found.kept), steps=words.count(found.steps), share=share
-    )
-    left = words.say("{hidden} peak hidden, {weak} marks weak, {paused} in a pause").format(
-        hidden=words.count(found.hidden), weak=words.count(found.weak), paused=words.count(found.paused)
-    )
-    lines = [(words.say("steps used"), used), (words.say("left out"), left)]
+    lines = list(_used(words, found)) if found.steps else []
     if found.elsewhere:
         counted = words.several(
             "{n} step in warm-up, cool-down or between blocks",
@@ -40,6 +33,19 @@ def quality(words: Words, found: Quality) -> Lines:
     )
     lines += [(words.say("camera pictures"), frames), *_losses(words, found)]
     return Lines(title=words.say("Quality"), lines=tuple(lines))
+
+
+def _used(words: Words, found: Quality) -> Iterator[tuple[str, str]]:
+    used = words.say("{kept} of {steps} ({share})").format(
+        kept=words.count(found.kept),
+        steps=words.count(found.steps),
+        share=words.percent(found.kept / found.steps),
+    )
+    yield words.say("steps used"), used
+    left = words.say("{hidden} peak hidden, {weak} marks weak, {paused} in a pause").format(
+        hidden=words.count(found.hidden), weak=words.count(found.weak), paused=words.count(found.paused)
+    )
+    yield words.say("left out"), left
 
 
 def _losses(words: Words, found: Quality) -> Iterator[tuple[str, str]]:
@@ -71,8 +77,6 @@ def in_force(words: Words, data: VisitData) -> Lines:
         name=data.visit.software or words.figure(None), n=data.edition))]  # fmt: skip
     if data.spans:
         lines += _of_span(words, data.spans[-1])
-    if data.visit.protocol:
-        lines.append((words.say("protocol"), data.visit.protocol))
     return Lines(title=words.say("Settings and calibration"), lines=tuple(lines))
 
 

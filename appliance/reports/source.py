@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.clinic.course import Course, CourseRow
-from appliance.clinic.cue import Cue
+from appliance.clinic.cue import Cue, CueResult
 from appliance.clinic.curves import Curve, Curves
 from appliance.clinic.figures import VisitFigures
 from appliance.clinic.rows import VisitData, VisitRow
@@ -37,10 +37,11 @@ class VisitSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A visit in a list."""
+    """A visit in a list. trial : what a cue trial has shown."""
 
     row: VisitRow
     figures: VisitFigures
+    trial: CueResult | None = None
 
 
 class RunnerSource(msgspec.Struct, frozen=True, kw_only=True):

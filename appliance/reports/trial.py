@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from appliance.clinic.cue import CueResult, CueRow, trials
-from appliance.clinic.intervals import Change
+from appliance.clinic.intervals import Change, Verdict
 from appliance.reports import plots
 from appliance.reports.phrases import discs, interval, judged, mean_sd, verdict
 from appliance.reports.plots import Value
@@ -48,19 +48,27 @@ def _rows(found: CueResult) -> dict[str, CueRow]:
 def _tiles(words: Words, found: CueResult) -> tuple[Tile, ...]:
     rows = _rows(found)
     names = {
-        "left": words.say("Left hip drop, with the cue (right stance)"),
-        "right": words.say("Right hip drop, with the cue (left stance)"),
+        "left": words.say("Left hip drop, change with the cue (right stance)"),
+        "right": words.say("Right hip drop, change with the cue (left stance)"),
     }
     drops = [_tile(words, names[side], rows[figure], "°", 1) for side, figure in _SIDES]
-    cadence = _tile(words, words.say("Cadence, with the cue"), rows["cadence_spm"], words.say("steps/min"), 0)
-    return (*drops, cadence)
+    name = words.say("Cadence, change with the cue")
+    return (*drops, _tile(words, name, rows["cadence_spm"], words.say("steps/min"), 0))
 
 
 def _tile(words: Words, name: str, row: CueRow, unit: str, digits: int) -> Tile:
-    after = words.say("after the cue: {change}").format(change=interval(words, row.afterwards, digits))
-    lines = (verdict(words, row.with_cue_verdict), after, verdict(words, row.afterwards_verdict))
+    means = [words.figure(spread.mean, digits) for spread in (row.before, row.during)]
+    after = words.say("afterwards {change}").format(
+        change=words.figure(row.afterwards.change, digits, sign=True)
+    )
+    lines = (
+        words.say("{before} before, {during} with the cue").format(before=means[0], during=means[1]),
+        verdict(words, row.with_cue_verdict),
+        f"{after}: {verdict(words, row.afterwards_verdict)}",
+    )
+    figure = words.figure(row.with_cue.change, digits, sign=True)
     return Tile(
-        title=name, figure=words.figure(row.with_cue.change, digits, sign=True), unit=unit, lines=lines
+        title=name, figure=figure, unit=unit, lines=lines, firm=row.with_cue_verdict is Verdict.BEYOND
     )
 
 

@@ -11,7 +11,7 @@ from appliance.clinic.course import Course
 from appliance.clinic.terms import VisitKind, VisitState
 from appliance.reports import plots, traces
 from appliance.reports.parts import blocks, columns_of, compared_of, summary, tiles
-from appliance.reports.sheet import Item, Picture, Sheet, Table
+from appliance.reports.sheet import Item, Picture, Sheet
 from appliance.reports.small import in_force, notes, quality
 from appliance.reports.source import VisitSource
 from appliance.reports.words import Words
@@ -59,7 +59,8 @@ def facts(words: Words, source: VisitSource) -> tuple[str, ...]:
     when = words.minute(visit.began_s)
     if not visit.clock_set:
         when = words.say("{when} (the clock was not set)").format(when=when)
-    found = [when, words.say("protocol {name}").format(name=visit.protocol) if visit.protocol else ""]
+    named = visit.kind is VisitKind.VISIT and visit.protocol
+    found = [when, words.say("protocol {name}").format(name=visit.protocol) if named else ""]
     found.append("" if visit.state is VisitState.DONE else words.say(str(visit.state)))
     if visit.planned_s:
         ran = words.say("{ran} of {planned} min run")
@@ -127,13 +128,8 @@ def _curves(words: Words, source: VisitSource) -> Band:
 def last_band(words: Words, source: VisitSource) -> Band:
     """Quality, what was in force, and notes where there are any."""
     data = source.data
-    found: list[Item] = [quality(words, source.figures.quality), in_force(words, data)]
     noted = notes(words, data.events)
-    if noted is not None:
-        found.append(noted)
-    return tuple((1.0 / len(found), item) for item in found)
-
-
-def only(tables: tuple[Table, ...]) -> tuple[Band, ...]:
-    """Tables one below the other."""
-    return tuple(((1.0, table),) for table in tables)
+    found = (quality(words, source.figures.quality), in_force(words, data))
+    if noted is None:
+        return tuple(zip((0.46, 0.54), found, strict=True))
+    return tuple(zip((0.34, 0.4, 0.26), (*found, noted), strict=True))

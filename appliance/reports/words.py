@@ -79,9 +79,9 @@ class Words:
             )
         self.language = language
         self._catalogue = _catalogue(language)
-        say = self._catalogue.pgettext
-        self._point, self._thousands = say("decimal mark", "."), say("thousands mark", ",")
-        self._day, self._minute = say("date", "%Y-%m-%d"), say("date and time", "%Y-%m-%d %H:%M")
+        told = self._catalogue.pgettext
+        self._point, self._thousands = told("decimal mark", "."), told("thousands mark", ",")
+        self._day, self._minute = told("date", "%Y-%m-%d"), told("date and time", "%Y-%m-%d %H:%M")
 
     def say(self, text: str) -> str:
         """A text in this language; what the catalogue does not know, such as a clinic's own names, as it is."""
