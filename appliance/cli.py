@@ -39,6 +39,7 @@ COMMANDS = (
     "visit",
     "protocol",
     "cue",
+    "exercise",
     "report",
     "recordings",
     "crash",

@@ -20,6 +20,7 @@ from appliance.errors import VisitError
 WORK = (Kind.HOLD, Kind.REPS)
 UNSEEN_S = 1.0
 """Nobody seen for so long: that is waited for, and what was half done is not done."""
+IN_VIEW = "the runner in view"
 STOOD_UP = 4.0
 """So many times the height asked for is not a hold: somebody has stood up."""
 _LONGEST, _GRACE_S = 3.0, 60.0
@@ -115,7 +116,7 @@ class Part(msgspec.Struct, kw_only=True):
     def work(self, seen: Seen, went_s: float) -> Done | None:
         """Counts one frame of a block of work; the repetition or hold that is complete with it."""
         gone = seen.at_s - self.seen_s > UNSEEN_S and self.block.measure != "time"
-        self.waiting = "runner" if gone else ""
+        self.waiting = IN_VIEW if gone else ""
         if gone:
             self.loose()
             return None
@@ -163,7 +164,11 @@ class Part(msgspec.Struct, kw_only=True):
         }
 
 
-_AGAIN: dict[str | None, str] = {"angle": "level pelvis", "height": "pelvis up", None: "level pelvis"}
+_AGAIN: dict[str | None, str] = {
+    "angle": "a level pelvis",
+    "height": "a lifted pelvis",
+    None: "a level pelvis",
+}
 
 
 def restored(block: Block, progress: Progress) -> Part:

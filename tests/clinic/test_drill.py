@@ -129,7 +129,7 @@ def test_a_hold_is_timed_only_while_the_pelvis_is_level_within_the_band() -> Non
     held_s = player.drill.view(player.t_s).held_s
     player.play(20.0, lambda t: -3.2)
     assert player.drill.view(player.t_s).held_s == pytest.approx(held_s, abs=0.05)
-    assert player.drill.view(player.t_s).waiting == "level pelvis"
+    assert player.drill.view(player.t_s).waiting == "a level pelvis"
     player.play(10.0, lambda t: 2.9)
     (rep,) = of(player.acts, Rep)
     assert rep.level_s == pytest.approx(5.0, abs=0.05)
@@ -205,7 +205,7 @@ def test_nobody_there_is_waited_for_and_a_repetition_cut_in_half_is_none() -> No
     player = Player(Drill(plan(REPS), T0_S))
     player.play(BEGINS_S + 2.0, dropping)
     player.play(2.5, nan)
-    assert player.drill.view(player.t_s).waiting == "runner"
+    assert player.drill.view(player.t_s).waiting == "the runner in view"
     player.play(1.5, dropping)
     assert not of(player.acts, Rep)
     assert player.drill.view(player.t_s).waiting == ""
@@ -213,7 +213,7 @@ def test_nobody_there_is_waited_for_and_a_repetition_cut_in_half_is_none() -> No
     for _ in range(120):
         player.t_s += 1 / 60
         said += player.drill.silent(player.t_s)
-    assert player.drill.view(player.t_s).waiting == "runner"
+    assert player.drill.view(player.t_s).waiting == "the runner in view"
     assert not said
 
 
@@ -225,7 +225,7 @@ def test_a_hold_by_height_counts_above_where_somebody_lay() -> None:
     player.play(12.5, height=lambda t: -240.0)
     player.play(3.0, height=lambda t: -230.0)
     assert player.drill.view(player.t_s).held_s == 0.0
-    assert player.drill.view(player.t_s).waiting == "pelvis up"
+    assert player.drill.view(player.t_s).waiting == "a lifted pelvis"
     player.play(5.2, height=lambda t: -210.0)
     assert len(of(player.acts, Rep)) == 1
     assert of(player.acts, Rep)[0].range_deg is None
