@@ -288,13 +288,16 @@ def _followed(link: Link) -> None:
 
 
 def _ended(last: Visit) -> str:
-    """How, as the store has it; without the right to look, only where more is to be had."""
+    """How, as the store has it a moment later; without the right to look, only where more is to be had."""
     from appliance.errors import HipbarError
 
+    more = f"`hipbar visit show {last.id}`, `hipbar report {last.id}`"
+    until_s = time.monotonic() + _COMES_S
     with contextlib.suppress(HipbarError), opened(None) as store:
-        row = store.visit(last.id)
-        return f"{row.state}, {row.steps:,} steps; `hipbar visit show {last.id}`, `hipbar report {last.id}`"
-    return f"`hipbar visit show {last.id}`, `hipbar report {last.id}`"
+        while (row := store.visit(last.id)).ended_s is None and time.monotonic() < until_s:
+            time.sleep(0.05)
+        return f"{row.state}, {row.steps:,} steps; {more}"
+    return more
 
 
 def _utf8() -> bool:
