@@ -71,7 +71,7 @@ def command(
         source = (
             _visit(store, subject, edition, curves=output is not None)
             if of_visit
-            else _runner(store, subject, protocol)
+            else _runner(store, subject, protocol, curves=output is not None)
         )
     if as_json:
         told(_plain(source))
@@ -105,10 +105,10 @@ def _visit(store: Store, subject: str, edition: int | None, *, curves: bool) -> 
     return visit_source(store, number, edition=edition, made_s=time.time(), curves=curves)
 
 
-def _runner(store: Store, subject: str, protocol: str | None) -> RunnerSource:
+def _runner(store: Store, subject: str, protocol: str | None, *, curves: bool) -> RunnerSource:
     from appliance.reports.gather import runner_source
 
-    return runner_source(store, subject, protocol=protocol, made_s=time.time())
+    return runner_source(store, subject, protocol=protocol, made_s=time.time(), curves=curves)
 
 
 def _language() -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from appliance.reports.words import Words
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -91,8 +93,12 @@ def as_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def tidy(axes: Axes, across: str, up: str) -> None:
-    """Names both axes and lays a faint grid under what is drawn."""
+def tidy(axes: Axes, words: Words, across: str, up: str) -> None:
+    """Names both axes, writes their figures as the language does, and lays a faint grid under what is drawn."""
+    from matplotlib.ticker import FuncFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: words.plain(value)))
     axes.set_xlabel(across, labelpad=1.5)
     axes.set_ylabel(up, labelpad=1.5)
     axes.grid(axis="y", color=PALE, linewidth=0.4)

@@ -7,6 +7,7 @@ Only reads. A course holds visits by one protocol that have ended, up to the one
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +46,10 @@ def visit_source(
     )
 
 
-def runner_source(store: Store, code: str, *, protocol: str | None = None, made_s: float) -> RunnerSource:
-    """A runner's course. protocol : None = that of the newest visit."""
+def runner_source(
+    store: Store, code: str, *, protocol: str | None = None, made_s: float, curves: bool = True
+) -> RunnerSource:
+    """A runner's course. protocol : None = that of the newest visit. curves : without them no trace is read."""
     runner = store.runner(code)
     rows = store.visits(runner.code)[::-1]
     ours = [row for row in rows if row.kind is VisitKind.VISIT and row.ended_s is not None]
@@ -58,10 +61,23 @@ def runner_source(store: Store, code: str, *, protocol: str | None = None, made_
     rest = [row for row in rows if row.kind is not VisitKind.VISIT][-_MOST_OTHERS:]
     plan = store.visit(seen[-1].row.id).plan if seen else None
     return RunnerSource(
-        code=runner.code, protocol=chosen, visits=plan.visits if plan else 0, seen=tuple(seen),
-        course=course([each.figures for each in seen]), others=tuple(_other(store, row) for row in rest),
-        software=seen[-1].row.software if seen else "", made_s=made_s,
-    )  # fmt: skip
+        code=runner.code,
+        protocol=chosen,
+        visits=plan.visits if plan else 0,
+        seen=tuple(seen),
+        course=course([each.figures for each in seen]),
+        strides=_strides(store, seen) if curves else (),
+        others=tuple(_other(store, row) for row in rest),
+        software=seen[-1].row.software if seen else "",
+        made_s=made_s,
+    )
+
+
+def _strides(store: Store, seen: Sequence[Seen]) -> tuple[tuple[int, Curves], ...]:
+    """Of the first and the newest visit in which somebody ran."""
+    ran = [each.row for each in seen if each.figures.whole.steps]
+    chosen = (ran[0], ran[-1]) if len(ran) > 1 else ()
+    return tuple((row.number, _curves(store, store.data(row.id))) for row in chosen)
 
 
 def _other(store: Store, row: VisitRow) -> Seen:

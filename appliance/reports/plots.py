@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from appliance.clinic.course import Course
-from appliance.clinic.curves import Curve, Curves
+from appliance.clinic.curves import POINTS, Curve, Curves
 from appliance.clinic.figures import PartFigures
 from appliance.clinic.intervals import Spread
 from appliance.clinic.terms import SDD_DEG
@@ -101,6 +101,7 @@ def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
         axes = figure.subplots()
         tidy(
             axes,
+            words,
             words.say("% of a stride, from the contact of the foot that stands"),
             words.say("hip drop, °"),
         )
@@ -117,6 +118,33 @@ def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
         axes.margins(y=0.08)
         _or_nothing(axes, words)
         if curves.left.strides or curves.right.strides:
+            figure.legend(loc="outside upper left")
+
+    return drawn(*size_mm, draw)
+
+
+def strides(
+    words: Words, first: tuple[str, Curves], newest: tuple[str, Curves], size_mm: tuple[float, float]
+) -> str:
+    """Each hip's mean drop over a stride in two visits: the earlier one grey and dotted."""
+    names = (words.say("left hip drop, °"), words.say("right hip drop, °"))
+
+    def draw(figure: Figure) -> None:
+        panels: Any = figure.subplots(1, 2, sharey=True)
+        for axes, name, look, foot in zip(panels, names, (LEFT, RIGHT), ("right", "left"), strict=True):
+            tidy(axes, words, words.say("% of a stride, from the contact of the foot that stands"), "")
+            axes.set_title(name, loc="left", pad=3)
+            axes.axhline(0.0, color=GREY, linewidth=0.6)
+            before, now = (getattr(curves, foot) for _, curves in (first, newest))
+            at = np.linspace(0.0, 100.0, POINTS)
+            if before.strides:
+                axes.plot(at, before.drops_deg, ":", color=INK, linewidth=1.3, label=first[0])
+            if now.strides:
+                if now.sd_deg:
+                    _spread(axes, at, np.array(now.drops_deg), np.array(now.sd_deg), look)
+                axes.plot(at, now.drops_deg, look.line, color=look.colour, label=newest[0])
+            axes.set_xlim(0, 100)
+            axes.margins(y=0.08)
             axes.legend(loc="upper right")
 
     return drawn(*size_mm, draw)
@@ -134,7 +162,7 @@ def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float
         for axes, name, part, look in zip(
             panels, names, ("left_hip", "right_hip", "difference"), (LEFT, RIGHT, None), strict=True
         ):
-            tidy(axes, "", "")
+            tidy(axes, words, "", "")
             axes.set_title(name, loc="left", pad=3)
             _course(axes, drawn_points, part, look)
             if look is not None and first is not None and (value := getattr(first, part)) is not None:
@@ -164,7 +192,7 @@ def timeline(
 
     def draw(figure: Figure) -> None:
         strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 7))
-        tidy(axes, words.say("minutes of the visit"), words.say("peak hip drop, °"))
+        tidy(axes, words, words.say("minutes of the visit"), words.say("peak hip drop, °"))
         end_min = max([0.1, *(part.ended_min for part in parts), *(to for _, to in lit)])
         _blocks(strip, axes, parts, (size_mm[0] - 9.0) / end_min)
         strip.broken_barh(
@@ -193,7 +221,7 @@ def changes(words: Words, found: Sequence[Change], size_mm: tuple[float, float])
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        tidy(axes, words.say("change of the hip drop, °"), "")
+        tidy(axes, words, words.say("change of the hip drop, °"), "")
         axes.grid(visible=False)
         _band(axes.axvspan(-SDD_DEG, SDD_DEG))
         axes.axvline(0.0, color=GREY, linewidth=0.6)
@@ -217,7 +245,7 @@ def repetitions(
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        tidy(axes, "", up)
+        tidy(axes, words, "", up)
         at, ticks = 0.0, []
         for name, side, figures in sets:
             look = RIGHT if side == "right" else LEFT

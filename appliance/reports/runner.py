@@ -5,13 +5,17 @@ The newest visits are listed when there are more than fit. Refuses nothing: a ru
 
 from __future__ import annotations
 
+from functools import partial
+
 from appliance.clinic.course import CourseRow
+from appliance.clinic.curves import Curves
 from appliance.clinic.figures import PartFigures
 from appliance.clinic.intervals import Change
 from appliance.clinic.terms import VisitState
+from appliance.reports import plots
 from appliance.reports.parts import tiles
 from appliance.reports.phrases import discs, hip, judged, mean_sd, on_target
-from appliance.reports.sheet import Item, Lines, Sheet, Table
+from appliance.reports.sheet import Item, Lines, Picture, Sheet, Table
 from appliance.reports.source import RunnerSource, Seen
 from appliance.reports.visit import course_picture
 from appliance.reports.words import DASH, Words
@@ -27,6 +31,8 @@ def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
     bands: list[tuple[tuple[float, Item], ...]] = []
     if rows:
         bands.append(((1.0, course_picture(words, source.course, source.visits, 58.0)),))
+    if len(source.strides) == 2:
+        bands.append(((1.0, _strides(words, source.strides)),))
     bands.append(((1.0, _visits(words, source)),))
     if source.others:
         bands.append(((1.0, _others(words, source.others)),))
@@ -43,6 +49,19 @@ def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
             words.say("Made {when}").format(when=words.minute(source.made_s)),
         ),
         language=words.language,
+    )
+
+
+def _strides(words: Words, found: tuple[tuple[int, Curves], ...]) -> Picture:
+    first, newest = ((words.say("visit {n}").format(n=number), curves) for number, curves in found)
+    return Picture(
+        title=words.say("Mean hip drop over a stride, first and newest visit"),
+        alt=words.say("Mean hip drop of both sides over a stride in the first and in the newest visit"),
+        draw=partial(plots.strides, words, first, newest),
+        tall_mm=42.0,
+        note=words.say(
+            "All steps that count, with and without feedback. Hatched: one SD of the newest visit."
+        ),
     )
 
 

@@ -45,13 +45,17 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class RunnerSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A runner's course by one protocol, the oldest visit first. others : cue trials, exercises, what was imported."""
+    """A runner's course by one protocol, the oldest visit first. others : cue trials, exercises, what was imported.
+
+    strides : mean curves of the first and the newest visit with their numbers; empty where there is only one.
+    """
 
     code: str
     protocol: str
     visits: int
     seen: tuple[Seen, ...]
     course: Course
+    strides: tuple[tuple[int, Curves], ...] = ()
     others: tuple[Seen, ...] = ()
     software: str = ""
     made_s: float | None = None

@@ -100,12 +100,12 @@ def stride(words: Words, source: VisitSource, note: bool = True) -> Picture:
         title=words.say("Mean hip drop over a stride"),
         alt=words.say("Mean hip drop of both sides over a stride, with its standard deviation"),
         draw=partial(plots.stride, words, source.curves),
-        tall_mm=42.0,
+        tall_mm=46.0,
         note=words.say("Hatched: one SD. Open mark: the foot leaves the belt.") if note else "",
     )
 
 
-def course_picture(words: Words, course: Course, visits: int, tall_mm: float = 42.0) -> Picture:
+def course_picture(words: Words, course: Course, visits: int, tall_mm: float = 46.0) -> Picture:
     """Both hips and their difference over the visits."""
     return Picture(
         title=words.say("Course over the visits"),

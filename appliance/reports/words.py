@@ -100,6 +100,10 @@ class Words:
             return text
         return (MINUS if value < 0 else "+" if sign else "") + text
 
+    def plain(self, value: float) -> str:
+        """A round figure, such as an axis bears, with as many digits as it has."""
+        return f"{value:g}".replace("-", MINUS).replace(".", self._point)
+
     def count(self, value: float | None) -> str:
         """How many, in groups of thousands."""
         return DASH if value is None or value != value else f"{value:,.0f}".replace(",", self._thousands)
