@@ -24,14 +24,14 @@ _FACES = (("400", "DejaVuSans.ttf"), ("700", "DejaVuSans-Bold.ttf"))
 _GUTTER_MM = 4.0
 
 
-def html(sheet: Sheet, scale: float | None = None) -> str:
-    """The page. scale : of letters and drawings; None = as small as it takes, and no smaller."""
+def html(sheet: Sheet, scale: float | None = None, paper: str = "") -> str:
+    """The page. scale : of letters and drawings; None = as it takes. paper : "A4", or what the printer has."""
     scale = sheet.scale() if scale is None else scale
     text = _template().render(
         sheet=sheet,
         scale=scale,
+        paper=f"size: {paper};" if paper else "",
         width_mm=PAGE_MM[0],
-        fonts="",
         kind_of=lambda item: type(item).__name__.lower(),
         picture=lambda item, share: _picture(item, share, scale),
         tied=lambda cell: cell.replace(" °", "\u00a0°"),

@@ -13,7 +13,7 @@ from appliance.errors import OutputError
 from appliance.reports.page import html
 from appliance.reports.sheet import SMALLEST, Sheet
 
-_STEP = 0.94
+_STEP, _PAPER = 0.94, "A4"
 
 
 def pdf(sheet: Sheet) -> bytes:
@@ -21,7 +21,7 @@ def pdf(sheet: Sheet) -> bytes:
     weasyprint = _library()
     scale = sheet.scale()
     while True:
-        document = weasyprint.HTML(string=html(sheet, scale)).render()
+        document = weasyprint.HTML(string=html(sheet, scale, _PAPER)).render()
         if len(document.pages) == 1 or scale <= SMALLEST:
             made: bytes = document.copy(document.pages[:1]).write_pdf()
             return made
