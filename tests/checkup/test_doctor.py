@@ -30,7 +30,18 @@ LONG_S = 60.0
 __all__ = ["station"]  # a fixture
 NAMES = [
     *("settings", "camera", "frame rate", "exposure", "dots", "background", "wires", "light bar", "service"),
-    *("watchdog", "kernel cache", "disk", "card wear", "clock", "supply", "calibration", "delay", "faults"),
+    *(
+        "watchdog",
+        "kernel cache",
+        "disk",
+        "card wear",
+        "visits",
+        "clock",
+        "supply",
+        "calibration",
+        "delay",
+        "faults",
+    ),
 ]
 
 

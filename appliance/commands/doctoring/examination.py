@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from appliance.commands.doctoring import machine, sight
+from appliance.commands.doctoring import kept, machine, sight
 from appliance.commands.doctoring.nodes import nodes
 from appliance.config import Settings, keys_of, load
 from appliance.errors import CameraLost, HipbarError, SettingsError, StripLost
-from appliance.station import checks_bar, checks_camera, checks_disk, checks_machine
+from appliance.station import checks_bar, checks_camera, checks_clinic, checks_disk, checks_machine
 from appliance.station.calibration import Calibration, read_calibration
 from appliance.station.checkup import Check, Fact, Rule, Unknown, Verdict, judged, told, unknown_of
 from appliance.station.flight import boot_id
@@ -87,6 +87,7 @@ class Examination:
             ("kernel cache", lambda: told("kernel cache", box.kernel_cache, self._cache)),
             ("disk", lambda: told("disk", checks_disk.disk, self._disk)),
             ("card wear", lambda: told("card wear", checks_disk.card_wear, machine.card(self.state))),
+            ("visits", lambda: told("visits", checks_clinic.visits, self._kept)),
             ("clock", lambda: told("clock", box.clock, machine.clock(self.board))),
             ("supply", lambda: told("supply", box.supply, machine.supply(self.board))),
             ("calibration", lambda: told("calibration", bar.calibration, self._calibrated)),
@@ -240,6 +241,10 @@ class Examination:
     def _disk(self) -> checks_disk.Disk:
         settings = Settings() if isinstance(self.settings, Unknown) else self.settings
         return machine.disk(self.state, settings, self.status)
+
+    @property
+    def _kept(self) -> Fact[checks_clinic.Visits]:
+        return tried(lambda: kept.visits(self.state, self.status), mend=True)
 
     @property
     def _calibrated(self) -> Any:
