@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from appliance.clinic.rows import TRACE
-from appliance.errors import HipbarError, OutputError, StoreError
+from appliance.errors import HipbarError, OutputError, StoreError, VisitError
 from appliance.output import output_error
 from appliance.records import TRACK
 from appliance.store import adding
@@ -77,7 +77,7 @@ class Entry:
         """Leaves the frames of a second out; its steps stay."""
         if isinstance(self.item, Second):
             self.dropped += len(self.item.track)
-            self.item = msgspec.structs.replace(self.item, track=np.zeros(0, TRACK), trace=np.zeros(0, TRACE))
+            self.item = _bare(self.item)
 
     def came_to(self, visit: int, wrong: Exception | None = None) -> None:
         """What became of it, unless the commit fails."""
@@ -131,7 +131,7 @@ class Notary:
             self._wrote_before = _written_bytes()
         due = [entry for entry in batch if not entry.is_off]
         try:
-            low = self._mind_room(due)
+            low = self._room()
             db = self._opened(make=any(isinstance(entry.item, Begin) for entry in due))
             with whole(db):
                 for entry in due:
@@ -171,10 +171,16 @@ class Notary:
             if isinstance(error, sqlite3.OperationalError | OSError) or type(error) is sqlite3.DatabaseError:
                 raise
             db.execute("ROLLBACK TO item")
-            self._course = None
+            self._read_back(db)
             entry.came_to(0, error)
             self._log_once(entry, error)
         db.execute("RELEASE item")
+
+    def _read_back(self, db: sqlite3.Connection) -> None:
+        """Where the visit stands by its rows, after an item was refused."""
+        course, self._course = self._course, None
+        with contextlib.suppress(VisitError):
+            self._course = course and Course(db, course.visit)
 
     def _put(self, db: sqlite3.Connection, entry: Entry, low: OutputError | None) -> int:
         item = entry.item
@@ -195,7 +201,8 @@ class Notary:
             case Happened():
                 self._of(db, item.visit).happened(item)
             case Second():
-                self._of(db, item.visit).second(item, entry.dropped)
+                course = self._of(db, item.visit)
+                course.second(_bare(item) if low else item, entry.dropped + (len(item.track) if low else 0))
         return item.visit
 
     def _of(self, db: sqlite3.Connection, visit: int) -> Course:
@@ -210,13 +217,11 @@ class Notary:
             self._of(db, item.visit).interrupt(None)
         self._course = None
 
-    def _mind_room(self, batch: list[Entry]) -> OutputError | None:
+    def _room(self) -> OutputError | None:
         """Below the reserve no frames are kept, and no visit is begun."""
         room = os.statvfs(self._folder) if self._folder.exists() else None
         if room is None or room.f_bavail * room.f_frsize >= self._reserve_mb * _MB:
             return None
-        for entry in batch:
-            entry.without_frames()
         what = f"{self._folder}: less than the reserve of {self._reserve_mb:g} MB is free"
         return OutputError(what, fix="make room on that disk")
 
@@ -243,7 +248,8 @@ class Notary:
     def _tell(self) -> None:
         wrote = _written_bytes() - (self._wrote_before or 0)
         if self._course:
-            self.held = Held(visit=self._course.visit, steps=self._course.steps, at_s=self._course.at_s)
+            course = self._course
+            self.held = Held(visit=course.visit, steps=course.steps, at_s=course.at_s, dropped=course.dropped)
         self.held = msgspec.structs.replace(self.held, written_bytes=wrote)
 
     def _log_once(self, entry: Entry, error: Exception) -> None:
@@ -252,6 +258,11 @@ class Notary:
         if entry.done is None and visit not in self._told:
             self._told.add(visit)
             _log.error("visit %d: not kept: %s", visit, error, exc_info=not isinstance(error, HipbarError))
+
+
+def _bare(second: Second) -> Second:
+    """Without its frames."""
+    return msgspec.structs.replace(second, track=np.zeros(0, TRACK), trace=np.zeros(0, TRACE))
 
 
 def _os_error(error: Exception) -> OSError:

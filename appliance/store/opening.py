@@ -45,10 +45,19 @@ _IN_STORE = {
 def store_error(path: Path, error: sqlite3.Error) -> HipbarError:
     """What an error of the database means for people."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_IOERR and _is_full(path):
+        code = sqlite3.SQLITE_FULL  # where the log's index finds no room, SQLite says no more than this
     if code in _ON_DISK:
         return output_error(path, OSError(_ON_DISK[code], os.strerror(_ON_DISK[code])))
     what, fix = _IN_STORE.get(code, (f"can't be used: {error}", _DAMAGED))
     return StoreError(f"{path}: {what}", fix=fix)
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
 
 
 def is_damage(error: HipbarError) -> bool:
@@ -79,9 +88,13 @@ def connected(folder: Path, *, make: bool = False, read_only: bool = False) -> s
             raise StoreError(
                 f"{path}: nothing is kept here yet", fix='"hipbar runner add CODE" or a visit makes the store'
             )
-        if read_only or not (os.access(path, os.W_OK) and os.access(folder, os.W_OK)):
-            return _for_reading(path)
-        return _for_writing(path, make)
+        if not read_only and os.access(path, os.W_OK) and os.access(folder, os.W_OK):
+            try:
+                return _for_writing(path, make)
+            except sqlite3.OperationalError as error:
+                if make or error.sqlite_errorcode & 0xFF not in _ON_DISK:
+                    raise  # but what a full disk holds can be read all the same
+        return _for_reading(path)
 
 
 def made(path: Path) -> None:
@@ -123,27 +136,26 @@ def _for_writing(path: Path, make: bool) -> sqlite3.Connection:
 
 
 def _for_reading(path: Path) -> sqlite3.Connection:
-    """On a read-only disk the log's index can't be made: without a log the file alone is all there is."""
-    log = path.with_name(FILE + "-wal")
+    """On a read-only or full disk the log's index can't be made: without a log the file alone is all there is."""
     os.close(os.open(path, os.O_RDONLY))  # says whether this user may
-    for mode in ("mode=ro", "mode=ro&immutable=1"):
-        db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{mode}", timeout=WAIT_S, isolation_level=None, uri=True
-        )
-        try:
-            schema.ready(db, path, make=False)
-        except sqlite3.OperationalError as error:
-            db.close()
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or (
-                log.exists() and log.stat().st_size
-            ):
-                raise
-        except BaseException:
-            db.close()
+    log = path.with_name(FILE + "-wal")
+    try:
+        return _read_only(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code not in (sqlite3.SQLITE_CANTOPEN, *_ON_DISK) or (log.exists() and log.stat().st_size):
             raise
-        else:
-            return db
-    raise StoreError(f"{path}: can't be opened", fix=_NOT_ALLOWED)
+    return _read_only(path, "mode=ro&immutable=1")
+
+
+def _read_only(path: Path, how: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", timeout=WAIT_S, isolation_level=None, uri=True)
+    try:
+        schema.ready(db, path, make=False)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def locked(folder: Path) -> int:

@@ -33,6 +33,8 @@ LONGEST_S = 7200
 """Seconds of steps that wait."""
 
 AGAIN_S = 10.0
+SLOW_S = 10.0
+"""What has waited longer is told."""
 _TOGETHER_S = 1.0  # what happened waits so long for the second that it belongs to: one commit less
 _log = logging.getLogger("hipbar.store")
 
@@ -50,14 +52,15 @@ class Writer:
         reserve_mb: float,
         stamp: Callable[[], Clocks] = clocks_now,
         again_s: float = AGAIN_S,
+        slow_s: float = SLOW_S,
     ) -> None:
-        self._path, self._again_s = folder / FILE, again_s
+        self._path, self._again_s, self._slow_s = folder / FILE, again_s, slow_s
         self._notary = Notary(folder, reserve_mb, stamp)
         self._waiting: collections.deque[Entry] = collections.deque()
         self._seconds = 0  # how many of those that wait are seconds
         self._woken = threading.Condition()
         self._closing = self._asked = self._tried_last = False
-        self._dropped = 0
+        self._lost = 0  # frames of seconds that could not even wait
         self._not_before_s = 0.0
         self.held = Held()
         self._thread = threading.Thread(target=self._run, name="hipbar-store", daemon=True)
@@ -119,12 +122,18 @@ class Writer:
 
     def _has_room(self, entry: Entry, second: Second) -> bool:
         """Leaves the frames of a second out when too many wait; in the end the second itself."""
-        if self._seconds >= WAITING_S:
-            self._dropped += len(second.track)
-            entry.without_frames()
         if self._seconds >= LONGEST_S:
+            self._lost += len(second.track)
             return False
+        if self._seconds >= WAITING_S:
+            entry.without_frames()
         self._seconds += 1
+        if self._waiting and time.monotonic() - self._waiting[0].since_s > self._slow_s:
+            # the thread itself can't say so while the disk lets it wait
+            trouble = self.held.trouble or "the card is too slow; a new card helps"
+            if self.held.trouble is None:
+                _log.warning("not recording: %s", trouble)
+            self._tell(trouble)
         return True
 
     def _run(self) -> None:
@@ -170,9 +179,9 @@ class Writer:
             if self._notary.trouble and not self.held.trouble:
                 _log.warning("%s", self._notary.trouble)
             self._tell(self._notary.trouble)
-        for undo in [entry.answer() for entry in batch]:
-            if undo:
-                self._put(Entry(undo))
+        undone = [Entry(undo) for entry in batch if (undo := entry.answer())]
+        with self._woken:
+            self._waiting.extendleft(undone)  # before another visit is begun
 
     def _failed(self, batch: tuple[Entry, ...], error: HipbarError) -> None:
         """Told once; whoever waits is answered now, all else is tried again."""
@@ -192,4 +201,7 @@ class Writer:
         self._seconds = sum(isinstance(entry.item, Second) for entry in self._waiting)
 
     def _tell(self, trouble: str | None) -> None:
-        self.held = msgspec.structs.replace(self._notary.held, dropped=self._dropped, trouble=trouble)
+        """Of what is on the disk, and what will never be."""
+        held = self._notary.held
+        dropped = held.dropped + self._lost + sum(entry.dropped for entry in self._waiting)
+        self.held = msgspec.structs.replace(held, dropped=dropped, trouble=trouble)
