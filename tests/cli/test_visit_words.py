@@ -104,9 +104,9 @@ def test_a_cue_s_words_are_there_to_be_spoken() -> None:
 
 def test_an_exercise_tells_set_side_repetitions_and_hold() -> None:
     reps = seen_with(kind="repetitions", side="left", set_number=2, reps=8, reps_wanted=15)
-    assert "set 2, left leg, 8 of 15" in line(visit_with(view=reps))
+    assert "set 2, left side, 8 of 15" in line(visit_with(view=reps))
     hold = seen_with(kind="hold", side="right", set_number=1, held_s=12.3, held_wanted_s=30.0)
-    assert "set 1, right leg, held 12 of 30 s" in line(visit_with(view=hold))
+    assert "set 1, right side, held 12 of 30 s" in line(visit_with(view=hold))
 
 
 def test_what_the_button_begins_is_told() -> None:

@@ -12,7 +12,13 @@ from appliance.clinic.terms import View
 from appliance.commands.clinic import span
 from appliance.station.told import Gait, Ready, Visit
 
-_WAITS = {"runner": "waits for the runner to run", "standing still": "waits for standing still"}
+_WAITS = {
+    "runner": "waits for the runner to run",
+    "standing still": "waits for standing still",
+    "the runner in view": "waits for the runner in view",
+    "a level pelvis": "waits for a level pelvis",
+    "a lifted pelvis": "waits for a lifted pelvis",
+}
 _LABEL = 11
 _BAR_MOST = 40
 _COLUMN = 15
@@ -71,7 +77,7 @@ def exercise(view: View) -> Iterator[str]:
     if view.set_number is not None:
         yield f"set {view.set_number}"
     if view.side is not None:
-        yield f"{view.side} leg"
+        yield f"{view.side} side"
     if view.reps is not None:
         yield f"{view.reps} of {view.reps_wanted}" if view.reps_wanted else f"{view.reps}"
     if view.held_s is not None:
