@@ -80,6 +80,11 @@ def span(seconds: float | None) -> str:
     return f"{minutes}:{rest:02}"
 
 
+def counted(number: int, word: str) -> str:
+    """A number and what is counted: "1 visit", "2,000 visits"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 @contextlib.contextmanager
 def progress(words: str) -> Iterator[Ticked]:
     """A line on standard error that fills up while something long goes on; none where that is no terminal."""

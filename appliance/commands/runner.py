@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from appliance.commands.clinic import (
+    counted,
     date,
     folder,
     json_option,
@@ -133,7 +134,9 @@ def forget(code: str, yes: bool, state: Path | None, as_json: bool) -> None:
     if as_json:
         told(gone)
         return
-    click.echo(f"erased: {gone.visits:,} visits, {gone.steps:,} steps, {gone.frames:,} frames")
+    click.echo(
+        f"erased: {counted(gone.visits, 'visit')}, {counted(gone.steps, 'step')}, {counted(gone.frames, 'frame')}"
+    )
     for copy in gone.copies:
         click.echo(f"  still in {folder(state) / copy}: delete that copy as well when nobody needs it")
 
@@ -143,7 +146,8 @@ def _agreed(row: RunnerRow) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to be asked: --yes erases without asking")
     click.echo(
-        f"{row.code}: {row.visits} visits, the last one {date(row.last_s)}. There is no way back.", err=True
+        f"{row.code}: {counted(row.visits, 'visit')}, the last one {date(row.last_s)}. There is no way back.",
+        err=True,
     )
     typed = click.prompt("Type the code to erase it", err=True, default="", show_default=False)
     if typed.strip().upper() != row.code:
