@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from appliance.station.reprocess import Changed
     from appliance.store.store import Store
 
-HAS_IT = "has it already"
-RUNS = "still runs"
+HAS_IT = "of this edition already"
+RUNS = "still running"
 _HEAD = ("visit", "runner", "edition", "steps", "new", "gone", "moved", "left hip drop", "right hip drop")
 
 
@@ -143,7 +143,7 @@ def _text(lines: list[Line], edition: int, dry_run: bool) -> Iterator[str]:
     yield f"edition {edition}: {_visits(len(computed))} computed, {same} the same to the last bit, {kept}"
     for why in (HAS_IT, RUNS):
         if count := sum(line.why == why for line in lines):
-            yield f"{_visits(count)} left as {'it is' if count == 1 else 'they are'}: {why}"
+            yield f"{_visits(count)} left as {'it is' if count == 1 else 'they are'}, {why}"
     for line in lines:
         if line.error:
             yield f"visit {line.visit}: {line.error}"

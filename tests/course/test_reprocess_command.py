@@ -89,7 +89,7 @@ def test_a_dry_run_tells_the_same_and_keeps_nothing(folder: Path) -> None:
 
 def test_what_has_this_edition_is_left_alone_unless_forced_and_never_written_over(folder: Path) -> None:
     (line,) = lines(folder, "2")
-    assert line["why"] == "has it already"
+    assert line["why"] == "of this edition already"
     (forced,) = lines(folder, "2", "--force")
     assert forced["kept"] is False
     assert forced["changed"]["same"] is True  # type: ignore[index]
@@ -104,7 +104,7 @@ def test_all_and_a_runner_s_visits_are_chosen_and_counted(folder: Path) -> None:
     done = called(folder, "--all")
     assert done.exit_code == 0
     assert f"edition {EDITION}: 2 visits computed, 0 the same to the last bit, 2 kept" in done.output
-    assert "1 visit left as it is: has it already" in done.output
+    assert "1 visit left as it is, of this edition already" in done.output
     assert "left hip drop" in done.output
 
 
