@@ -106,8 +106,7 @@ class Session:
         if order in (Order.PAUSE, Order.RESUME):
             return self._held(order, words)
         if order is Order.SKIP:
-            began = self._opening()
-            return (*began, *self._end("skipped"), *self._light())
+            return (*self._opening(), *self._skipped(), *self._light())
         return (Noted(self._at_s, order.value, words),)
 
     def view(self, t_s: float) -> View:
@@ -222,6 +221,11 @@ class Session:
         noted = (Noted(self._at_s, "stop", words),) if words else ()
         ended = (BlockEnded(self._at_s, self._n, "stopped", self._here.ran_s),) if self._here.begun else ()
         return (*noted, *ended, *self._over(VisitState.STOPPED))
+
+    def _skipped(self) -> Acts:
+        """A baseline that has its steps is one, also where somebody has had enough of it."""
+        enough = self._block.kind is Kind.BASELINE and not self._here.gathered.short_of()
+        return self._end("skipped", self._measured() if enough else ())
 
     def _held(self, order: Order, words: str) -> Acts:
         """Pause and resume: the block opens anew on the bar, not in the books."""

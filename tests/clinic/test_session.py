@@ -271,6 +271,15 @@ def test_a_baseline_goes_on_until_it_has_seven_steps_a_side() -> None:
     assert player.of(BlockEnded)[0].ran_s > 4
 
 
+def test_a_skipped_baseline_is_one_if_it_has_its_steps() -> None:
+    for run_s, measured in ((10.0, 1), (2.0, 0)):
+        player = playing(Block(kind=Kind.BASELINE, seconds=60), Block(kind=Kind.RETENTION, seconds=60))
+        player.run(run_s)
+        player.order(Order.SKIP)
+        assert len(player.of(Measured)) == measured
+        assert player.of(BlockEnded)[0].why == "skipped"
+
+
 def test_a_baseline_without_steps_ends_after_twice_its_time_and_says_so() -> None:
     player = playing(Block(kind=Kind.BASELINE, seconds=5), Block(kind=Kind.RETENTION, seconds=60))
     player.run(11, right_deg=None)
