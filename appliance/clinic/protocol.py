@@ -121,14 +121,21 @@ def parse_protocol(text: str, origin: str) -> Protocol:
 
 
 def next_number(protocol: Protocol, visits: Sequence[VisitRow]) -> int | None:
-    """Which visit of the protocol is next for a runner who has these visits; None = the course is finished."""
-    done = [row.number for row in visits if row.protocol == protocol.name and counts(row)]
+    """Which visit of the protocol is next for a runner who has these visits; None = the course is finished.
+
+    Of a protocol without end every visit counts that was run at all: there is no end that it could have missed.
+    """
+    endless = protocol.visits is None
+    mine = [row for row in visits if row.protocol == protocol.name]
+    done = [row.number for row in mine if counts(row) or (endless and _ended(row) and row.ran_s > 0)]
     number = max(done, default=0) + 1
     return None if protocol.visits is not None and number > protocol.visits else number
 
 
 def counts(row: VisitRow) -> bool:
     """Whether a visit counts as done: run to its end, or at least half of what was to be run."""
-    if row.kind is not VisitKind.VISIT or row.state in (VisitState.RUNNING, VisitState.PAUSED):
-        return False
-    return row.state is VisitState.DONE or 0 < row.planned_s <= 2 * row.ran_s
+    return _ended(row) and (row.state is VisitState.DONE or 0 < row.planned_s <= 2 * row.ran_s)
+
+
+def _ended(row: VisitRow) -> bool:
+    return row.kind is VisitKind.VISIT and row.state not in (VisitState.RUNNING, VisitState.PAUSED)

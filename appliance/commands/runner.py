@@ -27,7 +27,9 @@ from appliance.commands.clinic import (
 )
 
 if TYPE_CHECKING:
+    from appliance.clinic.protocol import Protocol
     from appliance.clinic.rows import RunnerRow, VisitRow
+    from appliance.clinic.terms import Baseline
     from appliance.store.store import Store
 
 
@@ -166,28 +168,48 @@ def _table(rows: Sequence[RunnerRow]) -> Iterator[str]:
 
 
 def _courses(store: Store, code: str, state: Path, visits: Sequence[VisitRow]) -> Iterator[dict[str, Any]]:
-    """For each protocol that the runner has visits by: how far, and what is next."""
+    """For each protocol that the runner has visits by: how far, what is next, and what it will ask for."""
     from appliance.clinic.protocol import Protocol, next_number
     from appliance.clinic.terms import VisitKind
     from appliance.store.texts import protocols
 
     known = protocols(state)
     for name in dict.fromkeys(row.protocol for row in visits if row.kind is VisitKind.VISIT):
-        protocol = known.get(name)
-        usable = isinstance(protocol, Protocol)
-        yield {
+        course: dict[str, Any] = {
             "protocol": name,
-            "visits": protocol.visits if isinstance(protocol, Protocol) else None,
-            "usable": usable,
-            "next": next_number(protocol, visits) if isinstance(protocol, Protocol) else None,
-            "first_baseline": store.first_baseline(code, name),
+            "visits": None,
+            "usable": False,
+            "next": None,
+            "target": None,
         }
+        course["first_baseline"] = first = store.first_baseline(code, name)
+        protocol = known.get(name)
+        if isinstance(protocol, Protocol):
+            number = next_number(protocol, visits)
+            target = None if number is None else _target(protocol, number, first)
+            course |= {"visits": protocol.visits, "usable": True, "next": number, "target": target}
+        yield course
+
+
+def _target(protocol: Protocol, number: int, first: Baseline | None) -> str | None:
+    """What a visit will ask for, in words, as far as that is known before it."""
+    from appliance.clinic.target import aim_words
+    from appliance.config import Feedback
+
+    lit = [block for block in protocol.plan(number).blocks if block.target is not None]
+    if not lit or lit[0].target is None:
+        return None
+    if lit[0].target.degrees is None and (first is None or lit[0].target.of == "visit"):
+        return None  # the visit's own baseline will decide
+    return aim_words(lit[0].mode, lit[0].target, first, None, Feedback())
 
 
 def _shown(row: RunnerRow, courses: Sequence[dict[str, Any]], visits: Sequence[VisitRow]) -> Iterator[str]:
     yield f"{row.code}: since {date(row.made_s)}{'; ' + row.note if row.note else ''}"
     for course in courses:
         yield f"  {course['protocol']}: {_next(course)}{_baseline(course['first_baseline'])}"
+        if course["target"]:
+            yield f"    it asks for {course['target']}"
     if not visits:
         yield f"  no visits yet: `hipbar visit start {row.code}` begins the first"
         return

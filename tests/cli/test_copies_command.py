@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from appliance.clinic.terms import VisitState
 from appliance.store.opening import locked
 from appliance.store.store import Store
+from appliance.store.writer import Writer
 from tests.cli.conftest import ROOT, Hipbar
 from tests.cli.visits import visit_data
+from tests.store.made import beginning, clinic, course_of, over
 
 MINE = '[[block]]\nkind = "warm-up"\nminutes = 3\n'
 
@@ -187,3 +190,31 @@ def test_without_a_store_there_is_nothing_to_back_up_or_look_through(hipbar: Hip
         said = hipbar(*words, "--state", tmp_path)
         assert (said.code, str(tmp_path) in said.err) == (11, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_visit_goes_on_while_it_is_backed_up_and_the_copy_is_whole(hipbar: Hipbar, tmp_path: Path) -> None:
+    folder = clinic(tmp_path / "running")
+    writer = Writer(folder, reserve_mb=1.0)
+    try:
+        visit = writer.begin(beginning())
+        items = course_of(visit, 30)
+        for item in items[:20]:
+            writer.post(item)
+        writer.ask(items[20], within_s=30.0)
+        for item in items[21:]:
+            writer.post(item)
+        assert hipbar("backup", tmp_path / "a.zip", "--state", folder).code == 0
+        assert hipbar("verify", "--state", folder).code == 0
+        forgotten = hipbar("runner", "forget", "R07", "--yes", "--state", folder)
+        assert (forgotten.code, "visit stop" in forgotten.err) == (10, True)
+        writer.ask(over(visit, 30.0, 20.0), within_s=30.0)
+    finally:
+        writer.close()
+    assert hipbar("restore", tmp_path / "a.zip", "--yes", "--state", tmp_path / "elsewhere").code == 0
+    assert hipbar("verify", "--state", tmp_path / "elsewhere").code == 0
+    with Store.open(tmp_path / "elsewhere") as store, Store.open(folder) as now:
+        copied, kept = store.data(visit).steps, now.data(visit).steps
+        assert store.visit(visit).state is VisitState.RUNNING
+        assert now.visit(visit).state is VisitState.DONE
+        assert 0 < len(copied) <= len(kept)
+        assert copied.tobytes() == kept[: len(copied)].tobytes()

@@ -55,6 +55,7 @@ def test_show_says_which_visit_is_next_and_which_hip_drops(hipbar: Hipbar, state
     out = hipbar("runner", "show", "R07", "--state", state).out
     assert "retraining: visit 2 is next, of 8" in out  # the second was cut short
     assert "left hip drops 6.5 deg (right stance), right hip 4.0 deg (left stance)" in out
+    assert "it asks for a drop of at most 4.5 deg: 70 % of the first visit's worse drop of 6.5 deg" in out
     assert "stopped" in out
     told = json.loads(hipbar("runner", "show", "R07", "--json", "--state", state).out)
     assert told["courses"][0]["next"] == 2

@@ -295,6 +295,12 @@ def test_a_protocol_without_end_always_has_a_next_visit() -> None:
     assert next_number(shipped("open"), [row(300, protocol="open")]) == 301
 
 
+def test_of_a_protocol_without_end_every_visit_counts_that_was_run_at_all() -> None:
+    stopped = row(4, VisitState.STOPPED, protocol="open", planned_s=3600.0, ran_s=60.0)
+    never = row(5, VisitState.STOPPED, protocol="open", planned_s=3600.0)
+    assert next_number(shipped("open"), [never, stopped]) == 5
+
+
 # Durations and remarks
 
 
