@@ -102,11 +102,10 @@ def drill_s(exercise: Exercise) -> float:
 def _set(exercise: Exercise, side: Side | None, number: int) -> Block:
     """One set; its `seconds` are those of its holds, or what its repetitions are planned to take."""
     hold, each_s = exercise.kind == "hold", exercise.hold_s or exercise.tempo_s
-    who = f"{side.value}, " if side else ""
     return Block(
         kind=Kind.HOLD if hold else Kind.REPS,
         seconds=exercise.of_a_set * each_s,
-        name=f"{who}set {number}",
+        name=side.value if side else "",
         mode=exercise.mode,
         exercise=exercise.name,
         side=side,

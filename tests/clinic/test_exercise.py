@@ -68,10 +68,7 @@ def test_planks_are_ten_holds_of_ten_seconds_a_side_in_the_dark(name: str, measu
 def test_a_free_exercise_has_its_own_sides_sets_and_name() -> None:
     text = REPS + 'sides = ["right"]\nsets = 2\nrest_s = 0\nready_s = 0\nstand_s = 0\n'
     plan = drill_plan(parse_exercise(text, "/var/lib/hipbar/exercises/balance-2.toml"))
-    assert [(b.side, b.name) for b in plan.blocks] == [
-        (Side.RIGHT, "right, set 1"),
-        (Side.RIGHT, "right, set 2"),
-    ]
+    assert [(b.side, b.name, b.set_number) for b in plan.blocks] == [(Side.RIGHT, "right", n) for n in (1, 2)]
     assert plan.protocol == "balance-2"
     bilateral = drill_plan(parse_exercise(REPS + "sides = []\nsets = 1\n", "squat.toml"))
     assert [block.side for block in bilateral.blocks] == [None, None, None]
