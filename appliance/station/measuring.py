@@ -234,8 +234,7 @@ class _Witness:
             facts.keeping = keeping_of(self._archive.kept)
         trouble = facts.keeping.trouble or self._scribe.trouble
         recorded = (f"not recording: {trouble}",) if trouble and self._archive else ()
-        desk = service.trouble
-        facts.troubles = recorded + self._afloat + self._unproved() + ((desk,) if desk else ())
+        facts.troubles = recorded + self._afloat + self._unproved() + service.troubles
         facts.troubles += tuple(service.steward.warnings)
         if self._ready:
             service.notifier.alive()

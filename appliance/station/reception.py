@@ -57,6 +57,8 @@ class Reception:
         self._visits, self._state, self._settings = visits, state, settings
         self._software, self._note = software, note
         self.ready: Ready | None = None
+        self.trouble: str | None = None
+        """Why nothing is known of a visit that was cut off, in words."""
         visits.begin = self.press
 
     def steer(self, ask: AskVisit) -> Visit | None:
@@ -88,6 +90,13 @@ class Reception:
 
     def resume(self) -> None:
         """At the service's start: a visit that was cut off goes on, waits, or is closed."""
+        try:
+            self._resume()
+        except HipbarError as error:
+            self.trouble = f"visits can't be kept: {error}; {error.fix}"
+            raise
+
+    def _resume(self) -> None:
         if not may_visit() or not (self._state / "clinic.db").exists():
             return
         note = self._note()

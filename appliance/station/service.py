@@ -189,9 +189,12 @@ class Service:
         self._panel = panel
 
     @property
-    def trouble(self) -> str | None:
-        """What is wrong with the control link, in words."""
-        return self._desk.trouble if self._desk else None
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with visits and with the control link, in words."""
+        visit, desk = self.visits.told, self._desk
+        unkept = f"the visit is not kept: {visit.trouble}" if visit and visit.trouble else None
+        found = (unkept, self._reception.trouble, desk.trouble if desk else None)
+        return tuple(one for one in found if one)
 
     def turned(self, light: Light) -> None:
         """The loop has come to another state, which it has said on the panel itself."""
