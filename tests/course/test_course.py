@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -213,3 +216,17 @@ def test_a_learner_who_never_sees_a_light_learns_nothing() -> None:
     assert 0.3 < learner.habit < 0.92
     lit.lives(90.0, lit=False, running=True)
     assert lit.effort == pytest.approx(learner.habit, abs=0.05)
+
+
+def test_the_runner_s_report_shows_the_improvement(whole: Course, tmp_path: Path) -> None:
+    page = tmp_path / "course.html"
+    call = [RUNNER, "-o", str(page), "--state", str(whole.folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance.cli", "report", *call], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    text = re.sub(r"<[^>]+>|\s+", " ", page.read_text(encoding="utf-8"))
+    text = re.sub(r"\s+", " ", text)
+    assert "8 of 8 visits" in text
+    assert "beyond the smallest detectable difference of 2.8" in text
+    assert "not a diagnosis" in text

@@ -22,7 +22,7 @@ from hw.camera.runner import Runner, _smooth
 _LIT_EFFORT = 0.95
 _RISE_S, _FALL_S = 25.0, 40.0
 """How fast effort goes up in the light, and back to habit in the dark."""
-_LEARN_S = 1600.0
+_LEARN_S = 2700.0
 """Of lit running until 63 % of what can be learnt is habit."""
 _MOST_HABIT, _KEPT = 0.92, 0.95
 _SCATTER_DEG, _SERIAL = 0.9, 0.35
