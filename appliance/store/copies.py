@@ -79,13 +79,14 @@ def backup(folder: Path, to: Path, progress: Ticked = _silent, wall_s: float | N
 def _copied(folder: Path, copy: Path, progress: Ticked) -> Verified:
     """The store as of one moment, as a plain file that was read through."""
     copy.unlink(missing_ok=True)
+    copy.touch(0o600)
     source = connected(folder)
     target = sqlite3.connect(copy, isolation_level=None)
     with contextlib.closing(source), contextlib.closing(target):
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM visits").fetchone()  # from here on it is of this moment
         source.backup(
-            target, pages=_PAGES, progress=lambda _, left, all_: progress(0.4 * (all_ - left) / all_, 1.0)
+            target, pages=_PAGES, progress=lambda _, left, all_: progress(0.4 * (all_ - left) / max(all_, 1), 1.0)
         )
         source.execute("ROLLBACK")
         target.execute("PRAGMA journal_mode = DELETE")

@@ -23,6 +23,7 @@ from appliance.store import schema
 FILE = "clinic.db"
 LOCK = "clinic.lock"
 WAIT_S = 5.0
+_LEAST_BYTES = 512  # of a database that has anything in it
 
 _NOT_ALLOWED = 'use sudo, or let your user join the group "hipbar"'
 _DAMAGED = '"hipbar verify" says what can still be read, "hipbar restore" brings a backup back'
@@ -88,6 +89,8 @@ def connected(folder: Path, *, make: bool = False, read_only: bool = False) -> s
             raise StoreError(
                 f"{path}: nothing is kept here yet", fix='"hipbar runner add CODE" or a visit makes the store'
             )
+        if 0 < path.stat().st_size < _LEAST_BYTES:
+            raise StoreError(f"{path}: is damaged: it is cut short", fix=_DAMAGED)
         if not read_only and os.access(path, os.W_OK) and os.access(folder, os.W_OK):
             try:
                 return _for_writing(path, make)

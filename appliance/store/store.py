@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from appliance.clinic.rows import EventRow, RunnerRow, VisitData, VisitRow
 from appliance.clinic.terms import Baseline, VisitKind
-from appliance.errors import StoreError, VisitError
+from appliance.errors import OutputError, StoreError, VisitError
 from appliance.store import adding, forget, read, runners
 from appliance.store.opening import FILE, connected, told
 from appliance.store.places import placed, sound
@@ -185,10 +185,8 @@ class Store:
         return found
 
     def _remember(self, visit: int, edition: int, version: str, found: VisitFigures) -> None:
-        """Without the right to write they are computed again the next time."""
-        if self._db.execute("PRAGMA query_only").fetchone()[0]:
-            return
-        with self._writing() as db:
+        """Where nothing can be written they are computed again the next time."""
+        with suppress(OutputError, StoreError), self._writing() as db:
             db.execute(
                 "REPLACE INTO figures VALUES (?, ?, ?, ?)", (visit, edition, version, read.json_of(found))
             )
