@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from appliance.commands.options import FILE
+
 if TYPE_CHECKING:
     from appliance.store.store import Store
 
@@ -31,7 +33,7 @@ def state_option(command: _F) -> _F:
     """Adds `--state DIR` to a command, which gets it as `state: Path | None`, for `folder` or `opened`."""
     return click.option(
         "--state",
-        type=click.Path(path_type=Path),
+        type=FILE,
         help="The station's folder.  [default: HIPBAR_STATE, or service.state of the settings]",
     )(command)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from appliance.commands.clinic import folder, json_option, protocol_names, span, state_option, told
 from appliance.commands.options import FILE
@@ -37,6 +38,12 @@ def command(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+def _names_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell's completion: protocols, and files where that is a path."""
+    names = protocol_names(ctx, param, incomplete)
+    return names or [CompletionItem(incomplete, type="file")]
 
 
 @command.command(name="list")
@@ -90,7 +97,7 @@ def show(name: str, state: Path | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("which", metavar="NAME|FILE", shell_complete=protocol_names)
+@click.argument("which", metavar="NAME|FILE", shell_complete=_names_or_files)
 @json_option
 @state_option
 def check(which: str, state: Path | None, as_json: bool) -> None:
@@ -116,7 +123,7 @@ def check(which: str, state: Path | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("which", metavar="NAME|FILE", shell_complete=protocol_names)
+@click.argument("which", metavar="NAME|FILE", shell_complete=_names_or_files)
 @click.option("--number", type=click.IntRange(1), help="Only this visit, with all its blocks.")
 @click.option("-o", "--output", "path", type=FILE, help="Write a picture instead: .svg, .png or .pdf.")
 @json_option

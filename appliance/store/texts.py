@@ -125,7 +125,7 @@ def _own(folder: Path) -> list[Path]:
 
 def _closed(path: Path, error: OSError) -> StoreError:
     return StoreError(
-        f"{path}: can't be read: {error.strerror}", fix="run it with sudo, or as a user of the group hipbar"
+        f"{path}: can't be read: {error.strerror}", fix="use sudo, or let your user join the group `hipbar`"
     )
 
 
@@ -150,6 +150,6 @@ def _decoded(path: Path) -> str:
     if kept.st_size > MOST_BYTES:
         raise ValueError(f"is {kept.st_size:,} bytes long, which no such text is")
     try:
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8-sig")  # some editors put a mark before the first letter
     except UnicodeDecodeError:
         raise ValueError("is no text in UTF-8") from None

@@ -91,6 +91,11 @@ def test_what_is_no_file_and_what_has_an_odd_name_is_said(tmp_path: Path) -> Non
     assert "no ordinary file" in found["pipe"]  # reading it would wait for ever
 
 
+def test_a_text_may_come_from_an_editor_of_windows(tmp_path: Path) -> None:
+    put(tmp_path, "mine.toml", b"\xef\xbb\xbf" + MINE.replace("\n", "\r\n").encode())
+    assert protocol(tmp_path, "mine")[0].title == "Mine"
+
+
 def test_what_editors_leave_behind_is_not_taken_for_a_protocol(tmp_path: Path) -> None:
     for name in (".mine.toml.part", ".hidden.toml", "mine.toml~", "mine.txt"):
         put(tmp_path, name, MINE)
