@@ -78,11 +78,11 @@ def _face(name: str, letters: str) -> str:
     tables: Any = importlib.import_module("fontTools.ttLib")
     logging.getLogger("fontTools.subset").setLevel(logging.ERROR)  # of tables that it leaves out
     options = subset.Options(layout_features=["kern"], hinting=False, notdef_outline=True)
-    font = tables.TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, lazy=True)
-    cut = subset.Subsetter(options)
-    cut.populate(text=letters)
-    cut.subset(font)
-    font.flavor = "woff2"
     out = io.BytesIO()
-    font.save(out)
+    with tables.TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, lazy=True) as font:
+        cut = subset.Subsetter(options)
+        cut.populate(text=letters)
+        cut.subset(font)
+        font.flavor = "woff2"
+        font.save(out)
     return base64.b64encode(out.getvalue()).decode()
