@@ -12,9 +12,11 @@ Seconds; wall seconds since 1970. `scale` shortens all but standing; the runner 
 from __future__ import annotations
 
 import re
+import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ _BOOT = "00000000-0000-4000-8000-000000000001"
 _AHEAD_S = 20.0
 """So many seconds of frames may wait for the disk: the writer leaves out what comes after a minute's."""
 _LONGEST_S = 4 * 3600.0
+Script = Sequence[tuple[float, AskVisit]]
 _TIMES = re.compile(r"^(minutes|seconds|on_s|off_s) = (.+)$")
 _LEAST_S = {Kind.BASELINE: 12.0, Kind.RETENTION: 12.0}
 _LEAST_PATTERN_S = 5.0
@@ -83,7 +86,7 @@ def course(
             FIRST_S + 86400.0 * DAYS[(number - 1) % len(DAYS)] + 86400.0 * 14 * ((number - 1) // len(DAYS))
         )
         began_s = time.perf_counter()
-        with _Station(folder, learner.arrives(), wall_s, drawn=drawn) as station:
+        with Station(folder, learner.arrives(), wall_s, drawn=drawn) as station:
             played.append(station.plays(AskVisit(id=1, do="start", runner=runner, protocol=protocol)))
         took_s = time.perf_counter() - began_s
         tell(f"visit {number}: {station.treadmill.now_s():.0f} s in {took_s:.1f} s")
@@ -139,7 +142,7 @@ class _Hands:
         """Nothing to end."""
 
 
-class _Station:
+class Station:
     """A station for one visit: loop, host and writer, with one camera that goes on through changes of settings."""
 
     def __init__(self, folder: Path, attempt: Attempt, wall_s: float, *, drawn: bool) -> None:
@@ -151,22 +154,45 @@ class _Station:
         self.visits = Visits(self._writer, self._hands, self._note)  # type: ignore[arg-type]
         self._reception = Reception(self.visits, folder, lambda: self.settings, "course", self._note)
         self.shown = Shown.OFF
+        self._script: deque[tuple[float, AskVisit]] = deque()
+        self._begun, self._answered, self._running = 0, True, False
         self._pipeline = Pipeline(self.settings)
 
-    def __enter__(self) -> _Station:
+    def __enter__(self) -> Station:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.visits.end()
 
-    def plays(self, ask: AskVisit) -> Played:
-        """One visit from its start to its end, in as many loops as it takes."""
-        begun = self._reception.steer(ask)
-        assert begun is not None
-        while not self.visits.free:
+    def plays(self, start: AskVisit, *, after_s: float = 0.0, script: Script = ()) -> Played:
+        """One visit from its start to its end, in as many loops as it takes. after_s : so long the loop runs without.
+
+        script : what is asked in its course, and at which second of the camera; from another thread, as on a station.
+        """
+        self._script = deque([(after_s, start), *script])
+        if not after_s:
+            self._ask()
+        while self._script or not self._answered or not self.visits.free:
             self._take()
             self._loop()
-        return Played(begun.id, self._attempt)
+        return Played(self._begun, self._attempt)
+
+    def _ask(self) -> None:
+        """The next line of the script."""
+        ask = self._script.popleft()[1]
+        self._answered = False
+
+        def steer() -> None:
+            try:
+                told = self._reception.steer(ask)
+                self._begun = told.id if ask.do == "start" and told else self._begun
+            finally:
+                self._answered = True
+
+        if self._running:
+            threading.Thread(target=steer).start()
+        else:
+            steer()
 
     def _loop(self) -> None:
         """Until the visit is over, or wants settings that need a new pipeline."""
@@ -183,7 +209,9 @@ class _Station:
             frames=frames,
         )
         self.visits.entered(Stretch(pipeline, header, settings, "", lambda: 0, ledger.flush))
+        self._running = True
         watch(_Attended(treadmill, self._between), _Bar(), pipeline, ledger, _Witness(self), self._stop)
+        self._running = False
         ledger.flush()
         self.visits.left()
 
@@ -197,6 +225,8 @@ class _Station:
         if self._hands.wanted is not self._given and not self._opens_anew():
             self._take()
             self._pipeline.adopt(self.settings)
+        if self._script and self._answered and self.treadmill.now_s() >= self._script[0][0]:
+            self._ask()
         if self._update.seq % 120 == 0:
             self._wait_for_the_disk()
 
@@ -212,7 +242,8 @@ class _Station:
 
     def _stop(self) -> bool:
         assert self.treadmill.now_s() < _LONGEST_S, "the visit does not end"
-        return self.visits.free or self._opens_anew()
+        over = self.visits.free and self._answered and not self._script
+        return over or self._opens_anew()
 
     def _wait_for_the_disk(self) -> None:
         told, held = self.visits.told, self._writer.held
@@ -224,7 +255,8 @@ class _Station:
     def _told(self) -> tuple[Act, bool]:
         """What the runner does: as the block says, with the eyes on the bar."""
         told = self.visits.told
-        stands = told is None or told.view is None or told.view.kind == Kind.STAND
+        stands = (told is None or told.view is None) if not self._script else False
+        stands |= bool(told and told.view and told.view.kind == Kind.STAND)
         return ("stand" if stands else "run"), self.shown is Shown.MEASUREMENT
 
     def _note(self) -> Note:
@@ -265,7 +297,7 @@ class _Witness:
 
     stop_asked = False
 
-    def __init__(self, station: _Station) -> None:
+    def __init__(self, station: Station) -> None:
         self._station = station
 
     def seen(self, update: Update, now_s: float) -> None:

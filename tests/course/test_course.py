@@ -16,9 +16,10 @@ from appliance.clinic.rows import VisitData
 from appliance.clinic.terms import SDD_DEG, Kind, VisitState
 from appliance.motion.edition import EDITION
 from appliance.records import Shown
+from appliance.station.link import AskVisit
 from appliance.station.reprocess import reprocessed
 from appliance.store.store import Store
-from tests.course.player import DAYS, FIRST_S, Played, course
+from tests.course.player import DAYS, FIRST_S, Played, Station, course, shorten
 from tests.course.trainee import Figures, Learner
 from tests.course.truth import held
 
@@ -189,6 +190,33 @@ def test_a_course_played_twice_gives_the_same_bits(whole: Course, tmp_path: Path
         again = store.data(1)
     assert again.steps.tobytes() == whole.data[0].steps.tobytes()
     assert again.stretches == whole.data[0].stretches
+
+
+def test_a_visit_begun_while_somebody_runs_and_steered_is_computed_anew_to_the_last_bit(
+    tmp_path: Path,
+) -> None:
+    shorten(tmp_path, "retraining", 0.02)
+    with Store.open(tmp_path, make=True) as store:
+        store.add_runner(RUNNER, "", FIRST_S)
+    orders = [(25.0, "mark"), (30.0, "pause"), (37.0, "resume"), (42.0, "skip")]
+    script = [(at_s, AskVisit(id=1, do=do)) for at_s, do in orders]  # type: ignore[arg-type]
+    start = AskVisit(id=1, do="start", runner=RUNNER, protocol="retraining")
+    with Station(tmp_path, Learner(pace=50.0).arrives(), FIRST_S, drawn=False) as station:
+        played = station.plays(start, after_s=8.3, script=script)
+    with Store.open(tmp_path) as store:
+        data = store.data(played.visit)
+        steps, changed = reprocessed(store, played.visit, EDITION)
+    assert data.visit.state is VisitState.DONE
+    assert data.spans[0].t0_s > 8.3
+    assert [event.kind for event in data.events if event.kind in {do for _, do in orders}] == [
+        "mark",
+        "pause",
+        "resume",
+    ]
+    assert "skipped" in {row.why for row in data.blocks}
+    assert 10 < np.count_nonzero(data.steps["paused"]) < 40
+    assert changed.same
+    assert steps.tobytes() == data.steps.tobytes()
 
 
 def test_a_visit_looked_at_through_drawn_pictures_is_as_true(tmp_path: Path) -> None:
