@@ -184,11 +184,11 @@ def test_a_trial_of_a_running_service_is_followed_and_its_change_shown_at_once(
     asked = [*words, "cue", "trial", "R-1", "push", "--json"]
     with subprocess.Popen(asked, cwd=ROOT, env=env, text=True, **pipes) as trial:  # type: ignore[call-overload]
         try:
-            station.status(ran("before cue", 7.0))
+            station.status(ran("before cue", 5.5))
             hipbar("visit", "skip")
             station.status(ran("cue", 0.0))
             act(tmp_path / "scene.toml", runner={**RUNNER, "right_peak_drop_deg": 5.0})
-            station.status(ran("cue", 8.0))
+            station.status(ran("cue", 6.5))
             hipbar("visit", "skip")
             station.status(ran("after cue", 0.0))
             hipbar("visit", "stop")

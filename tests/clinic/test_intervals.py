@@ -87,6 +87,19 @@ def test_student_s_quantile_is_that_of_the_tables() -> None:
         assert t_quantile(df) == pytest.approx(known, rel=0.002)
 
 
+@pytest.mark.parametrize("count", [7, 8, 30, 97, 340])
+def test_the_variance_is_that_of_the_cosines_as_they_are_written_down(count: int) -> None:
+    series = correlated(np.random.default_rng(count), 0.3, (count,))
+    places = np.pi * (np.arange(count) + 0.5) / count
+    many = max(3, round(0.4 * count ** (2 / 3)))
+    waves = [
+        math.sqrt(2 / count) * sum((series - series.mean()) * np.cos(k * places)) for k in range(1, many + 1)
+    ]
+    slow = math.sqrt(np.mean(np.square(waves)) / count)
+    assert spread(series).se == pytest.approx(slow, rel=1e-12)
+    assert spread(series).df == many
+
+
 def test_below_seven_figures_there_is_a_mean_and_no_interval() -> None:
     assert spread(np.array([])) == Spread()
     assert spread(np.array([4.0])) == Spread(n=1, mean=4.0)
