@@ -36,6 +36,8 @@ def beside(found: Compared) -> list[str]:
     lines += ["", f"Means +- SD (steps). A change of less than {SDD_DEG} deg can't be told from chance."]
     for name, change in zip(("left hip drop", "right hip drop"), changes[:2], strict=True):
         lines.append(f"{name}: {verdict(change, SDD_DEG)}")
+    ours_deg, theirs_deg = found.ours_zero_deg, found.laboratory_zero_deg
+    lines.append(f"Standing zero: ours {ours_deg:+.2f} deg, the laboratory's {theirs_deg:+.2f} deg.")
     return [*lines, "", *_paired(found)]
 
 
@@ -58,19 +60,21 @@ def _paired(found: Compared) -> list[str]:
         return [
             "Steps are not paired: the two are no recordings of the same run, or too few steps are in both."
         ]
-    lines = [f"The same run: our second {found.shift_s:.3f} is the laboratory's second 0. Step by step:"]
-    for name, side in (
-        ("left hip drop (right stance)", found.right),
-        ("right hip drop (left stance)", found.left),
-    ):
+    at_s = f"{round(found.shift_s, 3) + 0.0:.3f}"
+    lines = [f"The same run: our second {at_s} is the laboratory's second 0. Step by step:"]
+    sides = (("left hip drop (right stance)", found.right), ("right hip drop (left stance)", found.left))
+    for name, side in sides:
         lines += [f"  {name}: {_agreement(side)}"] if side else []
     return lines
 
 
 def _agreement(side: Agreement) -> str:
+    by, low, high = (
+        f"{round(v, 2) + 0.0:+.2f}" for v in (side.drop_bias_deg, side.drop_low_deg, side.drop_high_deg)
+    )
     return (
-        f"{side.n} steps, laboratory - ours {side.drop_bias_deg:+.2f} deg, 95 % of steps within "
-        f"{side.drop_low_deg:+.2f} to {side.drop_high_deg:+.2f}; contacts scatter by {side.contact_sd_s * 1e3:.1f} ms"
+        f"{side.n} steps, laboratory - ours {by} deg, 95 % of steps within {low} to {high}; "
+        f"contacts scatter by {side.contact_sd_s * 1e3:.1f} ms"
     )
 
 

@@ -174,7 +174,8 @@ def _data(
     )  # fmt: skip
     rows = step_rows(steps, span)
     rows = rows[np.argsort(rows["contact_s"], kind="stable")]
-    rows["n"], rows["block"] = np.arange(len(rows)), 0
+    rows["n"] = np.arange(len(rows))
+    rows["block"] = rows["lit"] = rows["paused"] = 0
     return VisitData(
         visit=_visit(about, block, seconds, rows),
         blocks=(BlockRow(n=0, block=block, began_s=0.0, ended_s=seconds, why="done", ran_s=seconds),),

@@ -24,21 +24,21 @@ from appliance.records import F64, MARKS, Side
 
 ANGLE = "pelvis_obliquity"
 STRIKE, OFF = "Foot Strike", "Foot Off"
-_MOST_FRAMES, _MOST_ROWS, _MOST_PARAMETER_BYTES = 65535, 255, 120_000
+_MOST_FRAMES = 65534
+"""One less than 16 bits count: at 65,535 readers look for a longer count elsewhere, each in another place."""
+_MOST_ROWS, _MOST_PARAMETER_BYTES = 255, 120_000
 
 _Event = tuple[float, str, str]
 
 
 def write(path: Path, data: VisitData, even: Even, software: str) -> None:
     """Writes marks, angle and events of the times in `even`."""
-    import c3d
-
     if len(even.t_s) > _MOST_FRAMES:
         raise SourceError(
             f"{len(even.t_s):,} frames: a C3D file holds {_MOST_FRAMES:,}",
             fix="export a part: --block N, or --from and --to; CSV, Parquet, TRC and MOT hold all",
         )
-    out = c3d.Writer(point_rate=even.rate_hz, analog_rate=0.0)
+    out = _writer(even.rate_hz)
     out.set_point_labels([*MARKS, ANGLE])
     out.set_screen_axis("+X", "+Z")
     points = out.get("POINT")
@@ -50,6 +50,18 @@ def write(path: Path, data: VisitData, even: Even, software: str) -> None:
     with whole(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of every file without analog channels
         out.write(file)
+
+
+def _writer(rate_hz: float) -> Any:
+    """The library's writer, whose count of parameter blocks takes every group twice: half of the events would fit."""
+    import c3d
+
+    class Once(c3d.Writer):  # type: ignore[misc]
+        def parameter_blocks(self) -> int:
+            used = 4 + sum(int(group.binary_size()) for group in self.group_values())
+            return -(-used // 512)
+
+    return Once(point_rate=rate_hz, analog_rate=0.0)
 
 
 def _points(even: Even) -> F64:
@@ -132,6 +144,10 @@ def _capture(path: Path, reader: Any, frames: F64, unit: str | None) -> Capture:
     """(n, points, 4) of x, y, z and residual as a capture."""
     if not len(frames):
         raise unreadable(path, "it holds no frames")
+    if len(frames) < reader.frame_count:
+        raise unreadable(
+            path, f"it was cut off: {len(frames):,} of its {reader.frame_count:,} frames are there"
+        )
     rate_hz = float(reader.point_rate)
     if not 0 < rate_hz < 1e5:
         raise unreadable(path, f"its rate is {rate_hz:g} frames/s")

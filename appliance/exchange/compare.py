@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from appliance.clinic.figures import Contrast, PartFigures, contrast, counted, part_figures, usable
 from appliance.clinic.rows import VisitData
+from appliance.exchange.even import head_of
 from appliance.records import F64, Side
 
 _NEAR_S = 0.06
 _LEAST_PAIRS = 10
-_LEAST_SHARE = 0.8
+_LEAST_SHARE, _LEAST_OVERLAP = 0.8, 0.25
+"""Of the steps while both recorded, that find a partner; and of the shorter recording, that overlap."""
+_LEAST_SCATTER_S = 1e-3
 _CLEARER = 0.6
 """The best place's scatter must be below this share of the next best one's."""
 
@@ -38,13 +41,17 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """ours, laboratory : figures of all steps that count. difference : laboratory minus ours.
 
-    shift_s : our visit's seconds minus the laboratory's; None when the two are no recordings of the same run.
+    ..._zero_deg : the standing zero that was subtracted (of a visit's first span): zeros that differ move both sides'
+    drops, one up and one down. shift_s : our visit's seconds minus the laboratory's; None when the two are no
+    recordings of the same run.
     """
 
     visit: int
     ours: PartFigures
     laboratory: PartFigures
     difference: Contrast
+    ours_zero_deg: float
+    laboratory_zero_deg: float
     shift_s: float | None = None
     left: Agreement | None = None
     right: Agreement | None = None
@@ -54,7 +61,10 @@ def compared(ours: VisitData, laboratory: VisitData) -> Compared:
     """Both visits side by side."""
     a, b = _sorted(ours), _sorted(laboratory)
     one, other = (part_figures(s, counted(s, d.blocks)) for s, d in ((a, ours), (b, laboratory)))
-    found = Compared(visit=ours.visit.id, ours=one, laboratory=other, difference=contrast(other, one))
+    found = Compared(
+        visit=ours.visit.id, ours=one, laboratory=other, difference=contrast(other, one),
+        ours_zero_deg=_zero(ours), laboratory_zero_deg=_zero(laboratory),
+    )  # fmt: skip
     shift_s = shift(a, b)
     if shift_s is None:
         return found
@@ -87,11 +97,12 @@ def _fit(
         for right in (0, 1):
             mine = b_right == right
             apart[mine] = _to_nearest(b[mine] + by_s, a[a_right == right])
-        near = np.abs(apart) < _NEAR_S
-        if near.sum() < max(_LEAST_PAIRS, _LEAST_SHARE * len(b)):
+        both = (b + by_s > a[0] - _NEAR_S) & (b + by_s < a[-1] + _NEAR_S)  # while both systems recorded
+        near = both & (np.abs(apart) < _NEAR_S)
+        if near.sum() < max(_LEAST_PAIRS, _LEAST_OVERLAP * min(len(a), len(b)), _LEAST_SHARE * both.sum()):
             return None
         by_s += float(np.median(apart[near]))
-    return by_s, float(np.std(apart[near]))
+    return by_s, max(_LEAST_SCATTER_S, float(np.std(apart[near])))
 
 
 def _to_nearest(values: F64, among: F64) -> F64:
@@ -125,6 +136,10 @@ def _agreement(
         contact_sd_s=float(np.std(b["contact_s"] - a["contact_s"], ddof=1)),
         contact_time_bias_s=float(np.mean(b["contact_time_s"] - a["contact_time_s"])),
     )  # fmt: skip
+
+
+def _zero(data: VisitData) -> float:
+    return head_of(data.spans[0]).zero_deg if data.spans else 0.0
 
 
 def _sorted(data: VisitData) -> NDArray[np.void]:

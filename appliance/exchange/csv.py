@@ -21,15 +21,19 @@ from appliance.exchange.whole import whole
 def write(path: Path, names: Iterable[str], tables: Iterable[Table]) -> int:
     """Writes one table after the other under one head line; returns how many rows."""
     rows = 0
-    with whole(path) as file, io.TextIOWrapper(file, "utf-8", newline="", write_through=True) as text:
-        out = csv.writer(text, lineterminator="\n")
-        out.writerow(names)
+    with whole(path) as file:
+        file.write(_lines([tuple(names)]))
         for table in tables:
             columns = [_cells(column) for column in table.values()]
-            out.writerows(zip(*columns, strict=True))
+            file.write(_lines(zip(*columns, strict=True)))
             rows += len(columns[0])
-        text.detach()
     return rows
+
+
+def _lines(rows: Iterable[tuple[Any, ...]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:

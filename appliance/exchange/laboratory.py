@@ -51,9 +51,9 @@ def read_csv(path: Path, unit: str | None = None, rate_hz: float | None = None) 
     return _flat(path, cells, unit, rate_hz)
 
 
-def _cells(lines: Sequence[str]) -> list[list[str]]:
-    """Lines as cells; which sign stands between them is told by the head's line with most of them."""
-    between = max(",;\t", key=lambda sign: max(line.count(sign) for line in lines[:10]))
+def _cells(lines: Sequence[str], heads: int = 1) -> list[list[str]]:
+    """Lines as cells; which sign stands between them is told by the head's lines, which have no decimal commas."""
+    between = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:heads]))
     rows = list(csv.reader(lines, delimiter=between))
     if between != ",":
         rows = [[cell.replace(",", ".") for cell in row] for row in rows]
@@ -104,7 +104,7 @@ def _times(path: Path, head: list[str], table: F64, rate_hz: float | None) -> F6
 def _nexus(path: Path, lines: list[str], at: int, unit: str | None) -> Capture:
     """The block below "Trajectories": rate, names, "Frame,Sub Frame,X,Y,Z,...", units, frames."""
     end = next((k for k in range(at + 5, len(lines)) if not lines[k].strip(" ,;\t")), len(lines))
-    cells = _cells(lines[at + 1 : end])
+    cells = _cells(lines[at + 1 : end], heads=4)
     try:
         rate_hz, names, axes, units = float(cells[0][0]), cells[1], cells[2], cells[3]
     except (IndexError, ValueError):

@@ -35,11 +35,16 @@ Chosen = dict[str, tuple[str, ...]]
 def chosen(markers: Mapping[str, F64], asked: Mapping[str, Sequence[str]]) -> Chosen:
     """Which markers stand for which mark; `asked` names some of them by hand."""
     names = _by_plain(markers)
-    pelvis, heels = _pair(names, _PAIRS), _pair(names, _HEELS)
-    guess: Chosen = dict(zip(MARKS, (*pelvis, *heels), strict=True))
-    for mark, wanted in asked.items():
-        if wanted:
-            guess[mark] = tuple(_named(markers, names, name) for name in wanted)
+    guess: Chosen = {}
+    for pair, known in ((MARKS[:2], _PAIRS), (MARKS[2:], _HEELS)):
+        if not all(asked.get(mark) for mark in pair):
+            guess |= zip(pair, _pair(names, known), strict=True)
+    guess |= {
+        mark: tuple(_named(markers, names, name) for name in wanted)
+        for mark, wanted in asked.items()
+        if wanted
+    }
+    guess = {mark: guess[mark] for mark in MARKS}
     for mark in MARKS:
         if not guess[mark]:
             option = {"pelvis_left": "--pelvis-left", "pelvis_right": "--pelvis-right"}.get(

@@ -41,8 +41,9 @@ def write_trc(path: Path, even: Even) -> None:
 
 
 def _trc_line(number: int, t_s: float, marks: F64) -> str:
+    """One frame. It ends in a tab: without, OpenSim 4.6 counts one cell too few where the last mark was not seen."""
     cells = [f"0.00000\t{z:.5f}\t{x:.5f}" if x == x and z == z else "\t\t" for x, z in marks.tolist()]
-    return f"{number}\t{t_s:.6f}\t" + "\t".join(cells) + "\n"
+    return f"{number}\t{t_s:.6f}\t" + "\t".join(cells) + "\t\n"
 
 
 def write_mot(path: Path, even: Even) -> None:
