@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from worlds import act, world
 
+from appliance.clinic.exercise import Exercise, parse_exercise
 from appliance.feedback.patterns import rest
 from appliance.records import Notice
 from appliance.station.status import Status
@@ -156,3 +158,15 @@ def live(rgb: np.ndarray) -> bool:
     """The bubble is one piece, wider than any dot."""
     there = np.flatnonzero(rgb.any(1))
     return len(there) >= 8 and len(there) == there[-1] - there[0] + 1
+
+
+def test_the_page_names_every_key_and_its_own_example_is_right() -> None:
+    page = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+    named = {
+        key
+        for row in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
+        for key in re.findall(r"\w+", row)
+    }
+    assert named == set(Exercise.__struct_fields__) - {"name"}
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert parse_exercise(example, "single-leg-stand.toml").reps == 3

@@ -24,7 +24,7 @@ SHORT = "sets = 1\nrest_s = 4\nready_s = 4\nstand_s = 2\n"
 HIP_DROP = 'kind = "reps"\nreps = 3\nrange_deg = 6\n' + SHORT
 WALL = 'kind = "hold"\nhold_s = 11\nband_deg = 3\n' + SHORT
 PLANK = 'kind = "hold"\nmeasure = "height"\nrange_px = 15\nhold_s = 6\nreps = 2\npause_s = 5\n'
-PLANK += "sides = [\"left\"]\nsets = 1\nrest_s = 12\nready_s = 10\nstand_s = 0\n"
+PLANK += 'sides = ["left"]\nsets = 1\nrest_s = 12\nready_s = 10\nstand_s = 0\n'
 
 
 class Done(NamedTuple):
