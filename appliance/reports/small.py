@@ -15,11 +15,11 @@ from appliance.reports.traces import settings_of
 from appliance.reports.words import Words
 
 _MOST_NOTES = 4
-_TOLD = ("note", "mark", "pause")
+_TOLD = ("note", "mark", "pause", "stop", "no zero", "no baseline", "given up")
 
 
-def quality(words: Words, found: Quality) -> Lines:
-    """How much was used, what was left out and why, what the camera missed."""
+def quality(words: Words, found: Quality, zeros: int = 0) -> Lines:
+    """How much was used, what was left out and why, what the camera missed. zeros : for each one measuring begins anew."""
     lines = list(_used(words, found)) if found.steps else []
     if found.elsewhere:
         counted = words.several(
@@ -31,7 +31,7 @@ def quality(words: Words, found: Quality) -> Lines:
     frames = words.say("{lost} of {frames} lost").format(
         lost=words.count(found.lost), frames=words.count(found.frames + found.lost)
     )
-    lines += [(words.say("camera pictures"), frames), *_losses(words, found)]
+    lines += [(words.say("camera pictures"), frames), *_losses(words, found, found.breaks - zeros)]
     return Lines(title=words.say("Quality"), lines=tuple(lines))
 
 
@@ -48,7 +48,7 @@ def _used(words: Words, found: Quality) -> Iterator[tuple[str, str]]:
     yield words.say("left out"), left
 
 
-def _losses(words: Words, found: Quality) -> Iterator[tuple[str, str]]:
+def _losses(words: Words, found: Quality, breaks: int) -> Iterator[tuple[str, str]]:
     """What there should be nothing of, where there is some."""
     if found.untold:
         yield (
@@ -59,8 +59,8 @@ def _losses(words: Words, found: Quality) -> Iterator[tuple[str, str]]:
                 found.untold,
             ),
         )
-    if found.breaks:
-        times = words.several("measuring began anew {n} time", "measuring began anew {n} times", found.breaks)
+    if breaks > 0:
+        times = words.several("measuring began anew {n} time", "measuring began anew {n} times", breaks)
         yield words.say("interrupted"), times
     if found.dropped:
         lost = words.several(
@@ -92,9 +92,7 @@ def _of_span(words: Words, span: SpanRow) -> Iterator[tuple[str, str]]:
         yield words.say("camera"), ", ".join(seen)
     yield words.say("lens"), _lens(words, _table(header, "lens"))
     yield words.say("standing zero"), f"{words.figure(_number(header.get('zero_deg')), 2, sign=True)}°"
-    revision = _revision(span)
-    if revision is not None:
-        yield words.say("calibration"), words.say("revision {n}").format(n=revision)
+    yield words.say("calibration"), _revision(words, span)
     if feedback.get("lights") == "stance":
         yield words.say("bar"), words.say("lights on the side that stands")
 
@@ -109,9 +107,14 @@ def _lens(words: Words, lens: dict[str, Any]) -> str:
     )
 
 
-def _revision(span: SpanRow) -> object | None:
+def _revision(words: Words, span: SpanRow) -> str:
+    """Which one was in force, and when it was made."""
     kept = settings_of(span.calibration)
-    return kept.get("number", kept.get("revision"))
+    if kept.get("number") is None:
+        return words.say("none")
+    text = words.say("revision {n}").format(n=kept["number"])
+    made_s = _number(kept.get("made_s"))
+    return text if made_s is None else f"{text}, {words.day(made_s)}"
 
 
 def notes(words: Words, events: tuple[EventRow, ...]) -> Lines | None:

@@ -102,7 +102,10 @@ def _piece(table: Table, wide: Sequence[int], columns: Sequence[int]) -> Rendera
         )
     for n, row in enumerate(table.rows):
         if any(row[k] for k in columns[1:]):
-            grid.add_row(*(Text(row[k]) for k in columns), style="bold" if n in table.strong else None)
+            grid.add_row(
+                *(Text(row[k].replace(" °", "\u00a0°")) for k in columns),
+                style="bold" if n in table.strong else None,
+            )
     return grid
 
 

@@ -129,7 +129,8 @@ def last_band(words: Words, source: VisitSource) -> Band:
     """Quality, what was in force, and notes where there are any."""
     data = source.data
     noted = notes(words, data.events)
-    found = (quality(words, source.figures.quality), in_force(words, data))
+    zeros = sum(event.kind == "zero" for event in data.events)
+    found = (quality(words, source.figures.quality, zeros), in_force(words, data))
     if noted is None:
         return tuple(zip((0.46, 0.54), found, strict=True))
     return tuple(zip((0.34, 0.4, 0.26), (*found, noted), strict=True))

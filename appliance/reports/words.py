@@ -59,6 +59,11 @@ TERMS = (
     mark("mark"),
     mark("pause"),
     mark("resume"),
+    mark("stop"),
+    mark("skip"),
+    mark("no zero"),
+    mark("no baseline"),
+    mark("given up"),
 )
 """The clinic's own terms (`appliance.clinic.terms`), which reach a page as values; a test holds the two together."""
 
