@@ -6,13 +6,15 @@ of others all time. Replaced whole for the next block. Refuses, with `VisitError
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from appliance.clinic.gathered import Gathered
 from appliance.clinic.still import Stillness
 from appliance.clinic.terms import RUNNING_KINDS, Act, Aim, Block, Kind, Noted, Plan, Progress, VisitKind
 from appliance.errors import VisitError
-from appliance.records import Posture
+from appliance.records import Posture, Step
 
 GAP_S = 0.25
 """Between two frames of running; what is longer is not counted as running."""
@@ -27,13 +29,14 @@ _CHECK = "`hipbar protocol check` says what a protocol needs"
 class Here(msgspec.Struct, kw_only=True):
     """The block that the visit is in.
 
-    since_s : steps from then on count. opened_s : when the bar said that it begins. aim : of its lit parts, once known.
-    hint : why there is no standing zero yet.
+    since_s : steps from then on count, but for those within `pauses`. opened_s : when the bar said that it begins.
+    aim : of its lit parts, once known. hint : why there is no standing zero yet.
     """
 
     block: Block
     begun: bool = False
     since_s: float = 0.0
+    pauses: list[tuple[float, float]] = msgspec.field(default_factory=list)
     ran_s: float = 0.0
     opened_s: float | None = None
     aim: Aim | None = None
@@ -48,10 +51,21 @@ class Here(msgspec.Struct, kw_only=True):
         """From now on it counts."""
         self.begun, self.since_s = True, at_s
 
-    def hold(self, at_s: float) -> None:
+    def hold(self, at_s: float, *, paused: bool) -> None:
         """Somebody pauses it or lets it go on: nothing is joined across that, and the bar opens it again."""
-        self.since_s, self.opened_s, self.running_s = at_s, None, None
+        if paused:
+            self.pauses.append((at_s, math.inf))
+        elif self.pauses:
+            self.pauses[-1] = (self.pauses[-1][0], at_s)
+        self.opened_s, self.running_s = None, None
         self.stillness.forget()
+
+    def gather(self, step: Step, contact_s: float, before_s: float = math.inf) -> None:
+        """A step belongs to the block, or the pause, in which the foot came down."""
+        if not self.since_s <= contact_s < before_s:
+            return
+        if not any(from_s <= contact_s < to_s for from_s, to_s in self.pauses):
+            self.gathered.add(step, contact_s)
 
     def count(self, at_s: float, went_s: float, obliquity_deg: float, posture: int) -> None:
         """The time that counts for this kind of block; `went_s` since the last frame."""
@@ -120,12 +134,21 @@ class Here(msgspec.Struct, kw_only=True):
 
 
 def restored(block: Block, progress: Progress) -> Here:
-    """The block that a visit was broken off in."""
-    own = progress.own
-    if not own.get("begun"):
-        return Here(block=block, since_s=progress.at_s)
-    gathered = Gathered.of(own.get("gathered", {}))
-    return Here(block=block, begun=True, ran_s=progress.ran_s, since_s=progress.at_s, gathered=gathered)
+    """The block that a visit was broken off in; steps of before are told no more."""
+    own, at_s = progress.own, progress.at_s
+    here = Here(block=block, since_s=at_s)
+    if own.get("begun"):
+        here.begun, here.ran_s = True, progress.ran_s
+        here.gathered = Gathered.of(own.get("gathered", {}))
+    if progress.paused:
+        here.pauses.append((at_s, math.inf))
+    return here
+
+
+def late_of(plan: Plan, progress: Progress) -> Here | None:
+    """A baseline's block that was over and whose last steps had not been told; they never will be."""
+    kept = progress.own.get("late")
+    return None if kept is None else Here(block=plan.blocks[0], gathered=Gathered.of(kept))
 
 
 def check(plan: Plan) -> None:
@@ -138,7 +161,7 @@ def check(plan: Plan) -> None:
         where = f"{plan.protocol}: block {n} ({block.kind.value})"
         if block.kind in (Kind.HOLD, Kind.REPS):
             raise VisitError(f"{where} is an exercise", fix="`hipbar exercise start` does exercises")
-        if not 0 < block.seconds < float("inf"):
+        if not 0 < block.seconds < math.inf:
             raise VisitError(f"{where} lasts {block.seconds:g} s", fix=_CHECK)
         if block.kind is Kind.FADED and not ((block.on_s or 0) > 0 and (block.off_s or 0) > 0):
             raise VisitError(f"{where} does not say how long it is lit and dark", fix=_CHECK)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from appliance.clinic.here import Here, check, restored
+from appliance.clinic.here import Here, check, late_of, restored
 from appliance.clinic.target import aim_of
 from appliance.clinic.terms import (
     DARK,
@@ -45,6 +45,8 @@ OVER_S = 2.0
 """How long it says so at the visit's end."""
 RENEWED_S, SHOWN_S = 1.0, 1.5
 """Notices that stay are said again each second; each lasts a little longer than that."""
+SETTLED_S = 1.0
+"""So long after its contact every step has been told; sooner than any light is lit that goes by a baseline."""
 
 Acts = tuple[Act, ...]
 
@@ -69,6 +71,7 @@ class Session:
         self._zeroed_deg = progress.zero_deg
         self._zero_deg = zero_deg if progress.zero_deg is None else progress.zero_deg
         self._here = restored(self._block, progress)
+        self._late, self._late_s = late_of(self._plan, progress), progress.at_s
         self._lit: Aim | None = None
         self._said_s = -math.inf
         self.state = VisitState.PAUSED if progress.paused else VisitState.RUNNING
@@ -83,7 +86,7 @@ class Session:
             paused=self.state is VisitState.PAUSED,
             baseline=self._baseline,
             zero_deg=self._zeroed_deg,
-            own=self._here.kept(),
+            own=self._here.kept() | ({"late": self._late.gathered.kept()} if self._late else {}),
         )
 
     def feed(self, t_s: float, moment: np.void, steps: tuple[Step, ...]) -> Acts:
@@ -106,7 +109,7 @@ class Session:
         if order in (Order.PAUSE, Order.RESUME):
             return self._held(order, words)
         if order is Order.SKIP:
-            return (*self._opening(), *self._skipped(), *self._light())
+            return (*self._opening(), *self._end("skipped"), *self._light())
         return (Noted(self._at_s, order.value, words),)
 
     def view(self, t_s: float) -> View:
@@ -149,14 +152,21 @@ class Session:
         self._go(t_s)
         acts, here = self._opening(), self._here
         went_s, self._turned_s = self._at_s - self._turned_s, self._at_s
+        if steps:
+            self._gather(steps)
         if self.state is VisitState.RUNNING and here.begun:
             here.count(self._at_s, went_s, obliquity_deg, posture)
-            for step in steps:
-                contact_s = self._from_s + (step.contact_s - self._t0_s)
-                if contact_s >= here.since_s:  # a step belongs to the block in which the foot came down
-                    here.gathered.add(step, contact_s)
             acts += here.absence(self._at_s, went_s, posture)
-        return acts + self._closing() + self._signs() + self._light()
+        return acts + self._settled() + self._closing() + self._signs() + self._light()
+
+    def _gather(self, steps: tuple[Step, ...]) -> None:
+        """Steps are told some tenths of a second after their contact: to a baseline also once its block is over."""
+        for step in steps:
+            contact_s = self._from_s + (step.contact_s - self._t0_s)
+            if self._here.begun:
+                self._here.gather(step, contact_s)
+            if self._late:
+                self._late.gather(step, contact_s, self._late_s)
 
     def _go(self, t_s: float) -> None:
         """The visit's time goes on to that of the camera, never back."""
@@ -182,7 +192,7 @@ class Session:
             return ()
         if self._block.kind is Kind.STAND:
             return self._zeroed()
-        return self._end("done", self._measured() if self._block.kind is Kind.BASELINE else ())
+        return self._end("done")
 
     def _zeroed(self) -> Acts:
         here = self._here
@@ -194,26 +204,42 @@ class Session:
         self._zeroed_deg = self._zero_deg
         return self._end("done", (Zeroed(self._at_s, self._zero_deg, stood.spread_deg, stood.seconds),))
 
+    def _settled(self) -> Acts:
+        """A baseline is known as soon as the last steps of its block have been told."""
+        return self._measured() if self._late and self._at_s >= self._late_s + SETTLED_S else ()
+
     def _measured(self) -> Acts:
-        gathered = self._here.gathered
-        if short := gathered.short_of():
+        late, self._late = self._late, None
+        if late is None:
+            return ()
+        if short := late.gathered.short_of():
             return (Noted(self._at_s, "no baseline", f"too few steps: {short}"),)
-        self._baseline = gathered.baseline()
+        self._baseline = late.gathered.baseline()
         return (Measured(self._at_s, self._baseline),)
 
     def _end(self, why: Literal["done", "skipped"], found: Acts = ()) -> Acts:
         """The block is over; the next call begins the next one, or the visit is over too."""
         ended = BlockEnded(self._at_s, self._n, why, self._here.ran_s)
+        if self._block.kind is Kind.BASELINE and (why == "done" or not self._here.gathered.short_of()):
+            found += self._measured()  # of a baseline before, if there is one still
+            self._late, self._late_s = self._here, self._at_s
         self._n += 1
         self._here = Here(block=self._block)
         if self._n >= len(self._plan.blocks):
             return (ended, *found, *self._over(VisitState.DONE))
+        if self.state is VisitState.PAUSED:
+            self._here.hold(self._at_s, paused=True)
         self._free_s, self._said_s = self._at_s + ENDS_S, -math.inf
         return (ended, *found, Show(self._at_s, Notice.ENDS, ENDS_S))
 
     def _over(self, state: VisitState) -> Acts:
         self.state = state
-        return (*self._light(), Show(self._at_s, Notice.ENDS, OVER_S), Over(self._at_s, state))
+        return (
+            *self._measured(),
+            *self._light(),
+            Show(self._at_s, Notice.ENDS, OVER_S),
+            Over(self._at_s, state),
+        )
 
     # orders
 
@@ -221,11 +247,6 @@ class Session:
         noted = (Noted(self._at_s, "stop", words),) if words else ()
         ended = (BlockEnded(self._at_s, self._n, "stopped", self._here.ran_s),) if self._here.begun else ()
         return (*noted, *ended, *self._over(VisitState.STOPPED))
-
-    def _skipped(self) -> Acts:
-        """A baseline that has its steps is one, also where somebody has had enough of it."""
-        enough = self._block.kind is Kind.BASELINE and not self._here.gathered.short_of()
-        return self._end("skipped", self._measured() if enough else ())
 
     def _held(self, order: Order, words: str) -> Acts:
         """Pause and resume: the block opens anew on the bar, not in the books."""
@@ -235,7 +256,7 @@ class Session:
             raise VisitError(f"the visit is {how} already", fix=f"`hipbar visit {other}` does the opposite")
         self.state, self._said_s = wanted, -math.inf
         self._free_s = self._turned_s = self._at_s
-        self._here.hold(self._at_s)
+        self._here.hold(self._at_s, paused=wanted is VisitState.PAUSED)
         return (Noted(self._at_s, order.value, words), *self._light(), *self._signs())
 
     # bar

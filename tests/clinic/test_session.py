@@ -78,13 +78,16 @@ class Player:
     def __init__(self, session: Session, t_s: float = 100.0) -> None:
         self.session, self.t_s, self.acts = session, t_s, list[Act]()
         self._contact_s, self._right, self._seed = t_s, False, np.random.default_rng(6)
+        self._drop_deg: float | None = None
 
     def run(self, seconds: float, left_deg: float | None = 4.0, right_deg: float | None = 7.0) -> None:
         for _ in self._frames(seconds):
             steps: tuple[Step, ...] = ()
             if self._contact_s + 0.28 <= self.t_s:
-                steps = (step(self._contact_s, self._right, right_deg if self._right else left_deg),)
+                steps = (step(self._contact_s, self._right, self._drop_deg),)
                 self._contact_s, self._right = self._contact_s + STEP_S, not self._right
+            if self.t_s <= self._contact_s + 1.5 / RATE_HZ:
+                self._drop_deg = right_deg if self._right else left_deg
             self.acts += self.session.feed(self.t_s, moment(Posture.RUNNING), steps)
 
     def stand(
@@ -173,6 +176,35 @@ def test_running_across_frames_that_never_came_is_not_counted() -> None:
     player.t_s += 10.0
     player.run(5)
     assert player.session.view(player.t_s).ran_s == pytest.approx(10, abs=0.05)
+
+
+def test_the_last_steps_of_a_baseline_count_though_they_are_told_in_the_next_block() -> None:
+    player = playing(Block(kind=Kind.BASELINE, seconds=20), Block(kind=Kind.RETENTION, seconds=60))
+    while not player.of(BlockEnded):
+        player.run(0.01)
+    ended_s = player.of(BlockEnded)[0].at_s
+    player.run(1.2, left_deg=50.0, right_deg=50.0)
+    baseline = player.of(Measured)[0].baseline
+    assert baseline.left_steps + baseline.right_steps == math.floor(
+        ended_s / STEP_S
+    )  # but that of the visit's first instant
+    assert (baseline.left_drop_deg, baseline.right_drop_deg) == (4.0, 7.0)
+
+
+def test_a_baseline_that_the_power_cuts_from_its_last_steps_is_one() -> None:
+    player = playing(Block(kind=Kind.BASELINE, seconds=20), Block(kind=Kind.RETENTION, seconds=60))
+    while not player.of(BlockEnded):
+        player.run(0.01)
+    assert not player.of(Measured)
+    after = resumed(player)
+    after.run(2.0, left_deg=50.0, right_deg=50.0)
+    assert after.of(Measured)[0].baseline.left_drop_deg == 4.0
+
+
+def test_a_baseline_at_the_end_is_known_before_the_visit_is_over() -> None:
+    player = playing(Block(kind=Kind.BASELINE, seconds=20))
+    player.run(21)
+    assert player.acts.index(player.of(Measured)[0]) < player.acts.index(player.of(Over)[0])
 
 
 def test_steps_with_weak_marks_are_in_no_baseline() -> None:
@@ -276,13 +308,14 @@ def test_a_skipped_baseline_is_one_if_it_has_its_steps() -> None:
         player = playing(Block(kind=Kind.BASELINE, seconds=60), Block(kind=Kind.RETENTION, seconds=60))
         player.run(run_s)
         player.order(Order.SKIP)
+        player.run(1.1)
         assert len(player.of(Measured)) == measured
         assert player.of(BlockEnded)[0].why == "skipped"
 
 
 def test_a_baseline_without_steps_ends_after_twice_its_time_and_says_so() -> None:
     player = playing(Block(kind=Kind.BASELINE, seconds=5), Block(kind=Kind.RETENTION, seconds=60))
-    player.run(11, right_deg=None)
+    player.run(11.2, right_deg=None)
     assert not player.of(Measured)
     assert player.of(BlockEnded)[0].ran_s == pytest.approx(10, abs=0.05)
     assert player.of(Noted)[-1].kind == "no baseline"

@@ -61,7 +61,7 @@ def test_a_recorded_runner_s_baseline_is_the_mean_of_the_steps_and_sets_the_targ
     acts, steps = seen(Scene(runner="rbds001", duration_s=15.0), session)
     baseline = next(act for act in acts if isinstance(act, Measured)).baseline
     ended_s = next(act for act in acts if isinstance(act, BlockEnded)).at_s
-    told = [step for step in steps if step.decided_s <= ended_s and step.peak_drop_deg is not None]
+    told = [step for step in steps if step.contact_s < ended_s and step.peak_drop_deg is not None]
     for side, mean_deg in (("left", baseline.left_drop_deg), ("right", baseline.right_drop_deg)):
         drops = [step.peak_drop_deg for step in told if step.stance == side and step.peak_drop_deg]
         assert mean_deg == pytest.approx(sum(drops) / len(drops), abs=1e-9)
