@@ -99,6 +99,8 @@ class Reception:
     def _resume(self) -> None:
         if not may_visit() or not (self._state / "clinic.db").exists():
             return
+        if not self._visits.free:  # asked for at each loop that is entered: what runs was not cut off
+            return
         note = self._note()
         now = Clocks(
             wall_s=note.wall_s, boot_id=note.boot_id, mono_s=note.monotonic_s, clock_set=note.synchronised
