@@ -137,6 +137,7 @@ def test_an_exercise_is_counted_by_a_running_service_and_paced_on_its_bar(
             station.status(lambda s: block("repetitions", s))
             left = slice(0, station.settings.strip.leds // 2)
             station.lit(lambda rgb: live(rgb) and rgb[left].sum() < 0.8 * rgb.sum() / 2)
+            assert not any("visit" in trouble for trouble in station.status().troubles)
             out, err = doing.communicate(timeout=30)
         finally:
             doing.kill()
