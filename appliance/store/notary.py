@@ -119,11 +119,20 @@ class Notary:
         self.held = Held()
         self.trouble: str | None = None
 
-    def hold(self) -> None:
-        """Takes the lock where that is possible now, so that nobody puts another store into its place."""
+    def hold(self) -> HipbarError | None:
+        """At the service's start: takes the lock, and opens the store if there is one; what is wrong with it.
+
+        While it is open its log is there, so that people of the service's group can use it too.
+        """
         with contextlib.suppress(HipbarError, OSError):
             if self._lock is None and self._folder.is_dir():
                 self._lock = locked(self._folder)
+        try:
+            if self._lock is not None and (self._folder / FILE).exists():
+                self._opened(make=False)
+        except HipbarError as error:
+            return error if (self._folder / FILE).stat().st_size else None
+        return None
 
     def put(self, batch: Iterable[Entry]) -> None:
         """One commit."""
@@ -233,7 +242,7 @@ class Notary:
             if self._lock is None and (make or self._folder.exists()):
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._lock = locked(self._folder)
-            self._db = connected(self._folder, make=make)
+            self._db = connected(self._folder, make=make, holding=True)
             self._inode = path.stat().st_ino
         return self._db
 

@@ -13,7 +13,7 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from appliance.errors import HipbarError, StoreError
@@ -32,6 +32,7 @@ _ON_DISK = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_IOERR: errno.EIO,
 }
+_UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, *_ON_DISK)
 _IN_STORE = {
     sqlite3.SQLITE_CORRUPT: ("is damaged", _DAMAGED),
     sqlite3.SQLITE_NOTADB: ("is damaged: it is no database", _DAMAGED),
@@ -46,19 +47,19 @@ _IN_STORE = {
 def store_error(path: Path, error: sqlite3.Error) -> HipbarError:
     """What an error of the database means for people."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_IOERR and _is_full(path):
+    if code == sqlite3.SQLITE_IOERR and not _disk(path).f_bavail:
         code = sqlite3.SQLITE_FULL  # where the log's index finds no room, SQLite says no more than this
+    if code == sqlite3.SQLITE_READONLY and not _disk(path).f_flag & os.ST_RDONLY:
+        return StoreError(f"{path}: this user may only read it", fix=_NOT_ALLOWED)
     if code in _ON_DISK:
         return output_error(path, OSError(_ON_DISK[code], os.strerror(_ON_DISK[code])))
     what, fix = _IN_STORE.get(code, (f"can't be used: {error}", _DAMAGED))
     return StoreError(f"{path}: {what}", fix=fix)
 
 
-def _is_full(path: Path) -> bool:
-    try:
-        return os.statvfs(path.parent).f_bavail == 0
-    except OSError:
-        return False
+def _disk(path: Path) -> os.statvfs_result:
+    """The disk of a store; of one whose folder is gone, the root's."""
+    return os.statvfs(path.parent if path.parent.exists() else "/")
 
 
 def is_damage(error: HipbarError) -> bool:
@@ -79,8 +80,18 @@ def told(path: Path) -> Iterator[None]:
         raise output_error(path, error) from None
 
 
-def connected(folder: Path, *, make: bool = False, read_only: bool = False) -> sqlite3.Connection:
-    """An open store. Whoever may only read gets it read-only: a write then raises `OutputError`."""
+def connected(
+    folder: Path,
+    *,
+    make: bool = False,
+    read_only: bool = False,
+    holding: bool = False,
+    steps: Sequence[str] = schema.STEPS,
+) -> sqlite3.Connection:
+    """An open store. Whoever may only read gets it read-only: a write then raises `StoreError` or `OutputError`.
+
+    holding : the caller has the lock, `locked`, and is to write. steps : to the schema that is wanted.
+    """
     path = folder / FILE
     with told(path):
         if make:
@@ -91,13 +102,20 @@ def connected(folder: Path, *, make: bool = False, read_only: bool = False) -> s
             )
         if 0 < path.stat().st_size < _LEAST_BYTES:
             raise StoreError(f"{path}: is damaged: it is cut short", fix=_DAMAGED)
-        if not read_only and os.access(path, os.W_OK) and os.access(folder, os.W_OK):
+        if holding or (not read_only and _may_write(path)):
             try:
-                return _for_writing(path, make)
+                return _for_writing(path, make, holding, steps)
             except sqlite3.OperationalError as error:
-                if make or error.sqlite_errorcode & 0xFF not in _ON_DISK:
+                if make or holding or error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
                     raise  # but what a full disk holds can be read all the same
         return _for_reading(path)
+
+
+def _may_write(path: Path) -> bool:
+    """In a folder of somebody else's, while the service has the store open: its log is there then."""
+    return os.access(path, os.W_OK) and (
+        os.access(path.parent, os.W_OK) or path.with_name(FILE + "-wal").exists()
+    )
 
 
 def made(path: Path) -> None:
@@ -121,7 +139,7 @@ def dressed(fd: int, folder: Path) -> None:
     os.fchmod(fd, 0o660)
 
 
-def _for_writing(path: Path, make: bool) -> sqlite3.Connection:
+def _for_writing(path: Path, make: bool, holding: bool, steps: Sequence[str]) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous = FULL")
@@ -131,7 +149,13 @@ def _for_writing(path: Path, make: bool) -> sqlite3.Connection:
         db.execute("PRAGMA temp_store = MEMORY")
         if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             db.execute("PRAGMA journal_mode = WAL")
-        schema.ready(db, path, make=make)
+        alone = schema.is_older(db, steps) and not holding  # an older service may be at work with it
+        lock = locked(path.parent) if alone else None
+        try:
+            schema.ready(db, path, make=make, steps=steps)
+        finally:
+            if lock is not None:
+                os.close(lock)
     except BaseException:
         db.close()
         raise
@@ -146,7 +170,7 @@ def _for_reading(path: Path) -> sqlite3.Connection:
         return _read_only(path, "mode=ro")
     except sqlite3.OperationalError as error:
         code = error.sqlite_errorcode & 0xFF
-        if code not in (sqlite3.SQLITE_CANTOPEN, *_ON_DISK) or (log.exists() and log.stat().st_size):
+        if code not in _UNWRITABLE or (log.exists() and log.stat().st_size):
             raise
     return _read_only(path, "mode=ro&immutable=1")
 

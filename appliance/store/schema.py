@@ -101,6 +101,11 @@ STEPS: tuple[str, ...] = (_FIRST,)
 """What makes the store of version 1 from an empty file, that of version 2 from it, and so on."""
 
 
+def is_older(db: sqlite3.Connection, steps: Sequence[str] = STEPS) -> bool:
+    """Whether it is a store whose steps are not all taken."""
+    return 0 < _version(db) < len(steps)
+
+
 def ready(db: sqlite3.Connection, path: Path, *, make: bool, steps: Sequence[str] = STEPS) -> None:
     """Makes the file a store as `steps` want it, or refuses; one that is already is left alone."""
     version, ours = _version(db), _number(db, "application_id") == APPLICATION

@@ -138,7 +138,8 @@ class Writer:
 
     def _run(self) -> None:
         """The thread."""
-        self._notary.hold()
+        if wrong := self._notary.hold():
+            self._failed((), wrong)
         while self._has_work():
             batch = tuple(self._waiting)
             try:

@@ -5,7 +5,9 @@
 A process writes visits as fast as the disk takes them, and prints a line as soon as something is surely on the disk:
 seconds, begins, ends, runners. It is ended by SIGKILL after a random while; the next one closes the interrupted visit,
 or goes on with it, as a service does at its start. After each kill nothing acknowledged may be missing, every step and
-frame must be as it was handed over, nothing may be there by half, and `verify` must be clean.
+frame must be as it was handed over, nothing may be there by half, and `verify` must be clean. The same visits are
+written in the station bench's machine while its power is cut (`tests/station/powercut.py`): this module and `made.py`
+need the product and numpy, nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +54,7 @@ from tests.store.made import (
 Line = dict[str, Any]
 LONGEST = 12  # seconds of a visit
 A_FOLDER = 25  # kills
+WAIT_S = 60.0  # for the disk, or a whole computer that is emulated
 _START_S = 60.0  # so long a process may take to its first line
 FIGURES = [name for name in STEP.names or () if name not in ("n", "block", "lit", "paused")]
 
@@ -61,8 +64,10 @@ def told(**line: Any) -> None:
     os.write(1, json.dumps(line).encode() + b"\n")
 
 
-def write_for_ever(folder: Path, seed: int) -> None:
-    """Visits, one after the other, until somebody ends it."""
+def write(
+    folder: Path, seed: int, told: Callable[..., None] = told, most_bytes: float = float("inf")
+) -> None:
+    """Visits, one after the other, until somebody ends it, or the store has become that large."""
     chance = random.Random(seed)
     writer = Writer(folder, reserve_mb=0.0)
     with Store.open(folder, make=True) as store:
@@ -70,16 +75,17 @@ def write_for_ever(folder: Path, seed: int) -> None:
         if not known:
             store.add_runner("R07", "", WALL_S)
         told(runners=max(1, known))
-        _go_on(folder, writer, chance)
-        while True:
-            visit = writer.begin(beginning())
+        _go_on(folder, writer, chance, told)
+        while (folder / FILE).stat().st_size < most_bytes:
+            visit = writer.begin(beginning(), within_s=WAIT_S)
             told(visit=visit, state="running", seconds=0)
-            _go(writer, visit, 0, 0, chance)
+            _go(writer, visit, 0, 0, chance, told)
             if chance.random() < 0.2:
                 told(runners=store.add_runner(f"X{visit}", "", WALL_S).id)
+    writer.close()
 
 
-def _go_on(folder: Path, writer: Writer, chance: random.Random) -> None:
+def _go_on(folder: Path, writer: Writer, chance: random.Random, told: Callable[..., None]) -> None:
     """As the service does at its start: what was cut off is closed, or goes on."""
     cut = recover(folder, clocks_now())
     if cut is None:
@@ -92,10 +98,12 @@ def _go_on(folder: Path, writer: Writer, chance: random.Random) -> None:
     writer.resume(visit)
     with Store.open(folder) as store:
         spans = len(store.data(visit).spans)
-    _go(writer, visit, at, spans, chance)
+    _go(writer, visit, at, spans, chance, told)
 
 
-def _go(writer: Writer, visit: int, at: int, span_n: int, chance: random.Random) -> None:
+def _go(
+    writer: Writer, visit: int, at: int, span_n: int, chance: random.Random, told: Callable[..., None]
+) -> None:
     """A visit from second `at` to its end."""
     writer.post(span(visit, span_n, float(at)))
     writer.post(happened(visit, BlockBegan(float(at), 0)))
@@ -106,11 +114,11 @@ def _go(writer: Writer, visit: int, at: int, span_n: int, chance: random.Random)
         if chance.random() < 0.5:
             writer.post(second(visit, n, span_n=span_n))
         else:
-            writer.ask(second(visit, n, span_n=span_n), within_s=30.0)
+            writer.ask(second(visit, n, span_n=span_n), within_s=WAIT_S)
             held = writer.held
             told(visit=visit, state="running", seconds=round(held.at_s), steps=held.steps)
     writer.post(happened(visit, BlockEnded(float(end), 0, "done", float(end))))
-    writer.ask(over(visit, float(end), float(end), block=0), within_s=30.0)
+    writer.ask(over(visit, float(end), float(end), block=0), within_s=WAIT_S)
     told(visit=visit, state="done", seconds=end, steps=writer.held.steps)
 
 
@@ -230,7 +238,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args(words)
     if asked.write:
-        write_for_ever(asked.write, asked.seed)
+        write(asked.write, asked.seed)
     rounds = many(asked.times, asked.seed, tell=True)
     print(summary(rounds))
     return any(done.wrong for done in rounds)

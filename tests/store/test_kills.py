@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from pathlib import Path
 
 from appliance.store.opening import FILE
-from tests.store.kills import many, one, wrong_with
+from tests.store.kills import many, wrong_with
+from tests.store.made import clinic, visited
 
 
 def test_nothing_acknowledged_is_lost_when_the_writer_is_killed_fifteen_times() -> None:
@@ -17,16 +17,15 @@ def test_nothing_acknowledged_is_lost_when_the_writer_is_killed_fifteen_times() 
 
 
 def test_the_check_notices_what_is_missing(tmp_path: Path) -> None:
-    killed = one(tmp_path, random.Random(3), set())
-    assert killed.wrong == []
-    last = max(killed.acknowledged)
-    line = killed.acknowledged[last]
-    assert list(wrong_with(tmp_path, {last: line | {"seconds": line["seconds"] + 20}}, killed.runners))
-    assert list(wrong_with(tmp_path, {}, killed.runners, known={last + 50}))
-    assert list(wrong_with(tmp_path, killed.acknowledged, killed.runners + 50))
+    visit = visited(clinic(tmp_path), seconds=6)
+    line = {"visit": visit, "state": "done", "seconds": 6, "steps": 18}
+    assert list(wrong_with(tmp_path, {visit: line}, 1)) == []
+    assert list(wrong_with(tmp_path, {visit: line | {"seconds": 7}}, 1))
+    assert list(wrong_with(tmp_path, {visit: line | {"state": "interrupted"}}, 1))
+    assert list(wrong_with(tmp_path, {}, 1, known={visit + 1}))
+    assert list(wrong_with(tmp_path, {}, 2))
     with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute(
-            "DELETE FROM steps WHERE (visit, n) IN (SELECT visit, n FROM steps ORDER BY visit DESC, n DESC LIMIT 1)"
-        )
+        db.execute("DELETE FROM steps WHERE n = 17")
     db.close()
-    assert list(wrong_with(tmp_path, killed.acknowledged, killed.runners))
+    assert list(wrong_with(tmp_path, {visit: line}, 1))
+    assert list(wrong_with(tmp_path / "elsewhere", {visit: line}, 1)) == ["the store is gone"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ from hypothesis import strategies as st
 
 from appliance.clinic.rows import STEP
 from appliance.clinic.terms import Kind, VisitKind, VisitState
-from appliance.errors import OutputError, StoreError, VisitError
+from appliance.errors import StoreError, VisitError
 from appliance.store import schema
-from appliance.store.opening import FILE
+from appliance.store.opening import FILE, connected, locked
 from appliance.store.runners import code_of
 from appliance.store.store import Store
-from tests.store.made import BASELINE, WALL_S, beginning, clinic, steps, trace, track, visited
+from appliance.store.writer import Writer
+from tests.store.made import BASELINE, WALL_S, beginning, clinic, steps, trace, track, until, visited
 
 
 def test_there_is_no_store_until_something_is_to_be_kept(tmp_path: Path) -> None:
@@ -249,6 +252,53 @@ def test_an_older_store_is_copied_first_and_then_brought_up_to_date(tmp_path: Pa
     before.close()
 
 
+def test_an_older_store_is_not_changed_under_an_older_service(tmp_path: Path) -> None:
+    clinic(tmp_path)
+    newer = (*schema.STEPS, "ALTER TABLE runners ADD COLUMN shoe TEXT")
+    service = locked(tmp_path)
+    with pytest.raises(StoreError, match="the service keeps visits in it"):
+        connected(tmp_path, steps=newer)
+    os.close(service)
+    connected(tmp_path, steps=newer).close()
+    assert (tmp_path / "clinic-v1-before-v2.db").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root")
+def test_people_of_the_service_s_group_use_the_store_while_the_service_has_it_open(tmp_path: Path) -> None:
+    """The folder is the service's alone to write in, as /var/lib/hipbar is."""
+    os.chown(tmp_path, 12345, 23456)
+    tmp_path.chmod(0o750)
+    clinic(tmp_path)
+    with _as_technician(tmp_path), Store.open(tmp_path) as store:  # nobody has it open: reading is all
+        assert [row.code for row in store.runners()] == ["R07"]
+        with pytest.raises(StoreError, match="may only read it") as refused:
+            store.add_runner("R08", "", WALL_S)
+        assert "sudo" in refused.value.fix
+    writer = Writer(tmp_path, reserve_mb=0.1)
+    until((tmp_path / f"{FILE}-wal").exists)
+    with _as_technician(tmp_path), Store.open(tmp_path) as store:
+        store.add_runner("R08", "", WALL_S)
+    writer.begin(beginning("R08"))
+    writer.close()
+
+
+@contextlib.contextmanager
+def _as_technician(folder: Path) -> Iterator[None]:
+    for parent in folder.parents:
+        if parent.name.startswith("pytest-"):
+            parent.chmod(0o755)
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(23456)
+    os.seteuid(34567)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
 def test_a_step_to_a_newer_schema_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = clinic(tmp_path) / FILE
     db = sqlite3.connect(path, isolation_level=None)
@@ -283,13 +333,9 @@ def test_what_root_makes_belongs_to_the_folder_s_owner(tmp_path: Path) -> None:
 def test_whoever_may_not_read_the_store_is_told_how(tmp_path: Path) -> None:
     clinic(tmp_path)
     tmp_path.chmod(0o755)
-    os.seteuid(12345)
-    try:
-        with pytest.raises((StoreError, OutputError)) as refused:
-            Store.open(tmp_path)
-    finally:
-        os.seteuid(0)
-    assert "hipbar" in refused.value.fix
+    with _as_technician(tmp_path), pytest.raises(StoreError, match="may not use it") as refused:
+        Store.open(tmp_path)
+    assert 'group "hipbar"' in refused.value.fix
 
 
 def test_a_visit_that_runs_is_told_and_can_not_be_added_again(tmp_path: Path) -> None:
