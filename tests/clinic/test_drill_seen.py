@@ -67,6 +67,7 @@ class Room:
                 errors.append(float(update.moment["level_deg"]) - true_deg)
             else:
                 elsewhere.append(int(update.shown))
+            assert update.guard_acts == 0
             said = self._drill.feed(t_s, update.moment, update.steps)
             acts += said
             pipeline = self._obeyed(said, pipeline)
