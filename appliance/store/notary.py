@@ -24,7 +24,7 @@ from appliance.clinic.rows import TRACE
 from appliance.errors import HipbarError, OutputError, StoreError, VisitError
 from appliance.output import output_error
 from appliance.records import TRACK
-from appliance.store import adding
+from appliance.store import adding, schema
 from appliance.store.clocks import Clocks
 from appliance.store.course import Course
 from appliance.store.items import Begin, Happened, Held, Item, Second, Span
@@ -131,7 +131,7 @@ class Notary:
             if self._lock is not None and (self._folder / FILE).exists():
                 self._opened(make=False)
         except HipbarError as error:
-            return error if (self._folder / FILE).stat().st_size else None
+            return None if error.fix == schema.TO_MAKE else error
         return None
 
     def put(self, batch: Iterable[Entry]) -> None:
@@ -195,8 +195,6 @@ class Notary:
         item = entry.item
         match item:
             case Begin():
-                if low:
-                    raise low
                 visit = adding.begin(db, item)
                 self._course = Course(db, visit)
                 return visit
@@ -227,12 +225,12 @@ class Notary:
         self._course = None
 
     def _room(self) -> OutputError | None:
-        """Below the reserve no frames are kept, and no visit is begun."""
+        """Below the reserve no frames are kept; steps take little, and go on."""
         room = os.statvfs(self._folder) if self._folder.exists() else None
         if room is None or room.f_bavail * room.f_frsize >= self._reserve_mb * _MB:
             return None
         what = f"{self._folder}: less than the reserve of {self._reserve_mb:g} MB is free"
-        return OutputError(what, fix="make room on that disk")
+        return OutputError(what, fix="make room on that disk, or take a larger one")
 
     def _opened(self, *, make: bool) -> sqlite3.Connection:
         path = self._folder / FILE

@@ -97,9 +97,7 @@ def connected(
         if make:
             made(path)
         elif not path.exists():
-            raise StoreError(
-                f"{path}: nothing is kept here yet", fix='"hipbar runner add CODE" or a visit makes the store'
-            )
+            raise StoreError(f"{path}: nothing is kept here yet", fix=schema.TO_MAKE)
         if 0 < path.stat().st_size < _LEAST_BYTES:
             raise StoreError(f"{path}: is damaged: it is cut short", fix=_DAMAGED)
         if holding or (not read_only and _may_write(path)):

@@ -19,6 +19,9 @@ from appliance.output import sync_folder
 APPLICATION = 0x68694261
 """What SQLite's header calls the file: "hiBa"."""
 
+TO_MAKE = '"hipbar runner add CODE" or a visit makes the store'
+"""What to do where nothing is kept yet."""
+
 _FIRST = """
 CREATE TABLE runners(
   id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL UNIQUE, made_s REAL NOT NULL, note TEXT NOT NULL
@@ -111,9 +114,7 @@ def ready(db: sqlite3.Connection, path: Path, *, make: bool, steps: Sequence[str
     version, ours = _version(db), _number(db, "application_id") == APPLICATION
     if not version and not ours and not _number(db, "schema_version"):
         if not make:
-            raise StoreError(
-                f"{path}: nothing is kept here yet", fix='"hipbar runner add CODE" or a visit makes the store'
-            )
+            raise StoreError(f"{path}: nothing is kept here yet", fix=TO_MAKE)
     elif not ours:
         raise StoreError(
             f"{path}: is a database of another program",

@@ -3,7 +3,7 @@
     python -m tests.store.scale DIR [--visits N] [--steps N] [--traced N]
 
 Seeded. Visits go in by the store's own `put_visit`, each with its checksums; only the last few have a trace, as those
-of all would fill a card (the size of a minute is printed). Then what people do is timed, each time with the store opened
+of all would fill a card (a minute's size is printed). Then what people do is timed, each time with the store opened
 anew, and a visit is written as the service writes it, to count the bytes that reach the card.
 """
 

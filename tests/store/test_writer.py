@@ -222,9 +222,7 @@ def test_a_visit_that_can_not_be_kept_is_not_begun_on_a_full_disk(tmp_path: Path
         keeps.close()
 
 
-def test_below_the_reserve_no_visit_begins_and_a_running_one_keeps_its_steps_without_frames(
-    tmp_path: Path,
-) -> None:
+def test_below_the_reserve_steps_go_on_and_frames_do_not(tmp_path: Path) -> None:
     with small_disk(tmp_path / "card", kb=4000) as disk:
         keeps = writer(clinic(disk), reserve_mb=2.0)
         visit = keeps.begin(beginning())
@@ -233,18 +231,21 @@ def test_below_the_reserve_no_visit_begins_and_a_running_one_keeps_its_steps_wit
         (disk / "filler").write_bytes(b"x" * 2_000_000)
         keeps.ask(second(visit, 1))
         assert "no frames are kept" in (keeps.held.trouble or "")
+        assert keeps.held.dropped == 120
         (disk / "filler").unlink()
         keeps.ask(second(visit, 2))
         assert keeps.held.trouble is None
         keeps.ask(over(visit, 3.0, 3.0, block=0))
         (disk / "filler").write_bytes(b"x" * 2_000_000)
-        with pytest.raises(OutputError, match="reserve of 2 MB"):
-            keeps.begin(beginning())
+        other = keeps.begin(beginning())
+        keeps.post(span(other))
+        keeps.ask(second(other, 0))
         keeps.close()
         with Store.open(disk) as store:
             assert store.visit(visit).steps == 9
             assert store.visit(visit).dropped == 120
             assert [len(track) for _, track, _ in store.trace(visit)] == [120, 120]
+            assert (store.visit(other).steps, list(store.trace(other))) == (3, [])
         assert verify(disk).damage == ()
 
 
