@@ -50,8 +50,8 @@ def _endings(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]
     help="The file; its ending says the format. Can be given several times.",
 )  # fmt: skip
 @click.option(
-    "--what", type=click.Choice(["steps", "trace"]),
-    help="CSV, Parquet: a row a step, or a row a frame.  [default: steps]  JSON: steps leaves the frames out.",
+    "--what", type=click.Choice(["steps", "trace", "reps"]),
+    help="CSV, Parquet: a row a step, a frame, or a repetition.  [default: steps]  JSON: steps leaves frames out.",
 )  # fmt: skip
 @click.option("--block", type=click.IntRange(min=0), help="Only this block of the visit's plan, from 0.")
 @click.option("--from", "from_s", type=float, callback=finite, help="Only from this second of the visit on.")
@@ -143,10 +143,11 @@ class _Job:
         from appliance.exchange import csv, parquet, tables
 
         if self._what == "trace":
-            meanings, made = tables.FRAMES, tables.frames(self._data, self._chunks())
+            word, meanings, made = "frames", tables.FRAMES, tables.frames(self._data, self._chunks())
+        elif self._what == "reps":
+            word, meanings, made = "repetitions", tables.REPS, iter([tables.reps(self._data)])
         else:
-            meanings, made = tables.STEPS, iter([tables.steps(self._data)])
-        word = "frames" if self._what == "trace" else "steps"
+            word, meanings, made = "steps", tables.STEPS, iter([tables.steps(self._data)])
         if path.suffix.lower() == ".csv":
             return {word: csv.write(path, meanings, made)}
         return {word: parquet.write(path, meanings, self._facts(), made)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from appliance.commands.clinic import json_option, opened, runner_codes, state_option, told
+from appliance.commands.clinic import json_option, opened, progress, runner_codes, state_option, told
 from appliance.commands.export import visit_number
 from appliance.commands.options import FILE, finite, version
 
@@ -129,7 +129,8 @@ def _brought(
     from appliance.exchange.brought import About, brought, standing_zero
     from appliance.exchange.laboratory import read
 
-    capture = read(file, unit=unit, rate_hz=rate_hz)
+    with progress(file.name) as tick:
+        capture = read(file, unit=unit, rate_hz=rate_hz, tick=tick)
     measured_s = file.stat().st_mtime if date is None else date.timestamp()
     about = About(
         runner=None if runner is None else runner.upper(), file=file.name, measured_s=measured_s,

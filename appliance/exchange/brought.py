@@ -30,7 +30,7 @@ from appliance.clinic.terms import DARK, Block, Kind, Plan, VisitKind, VisitStat
 from appliance.config import Settings
 from appliance.errors import SourceError
 from appliance.exchange import frontal, marks
-from appliance.exchange.capture import Capture
+from appliance.exchange.capture import Capture, Strike
 from appliance.exchange.tables import Chunk
 from appliance.motion.edition import EDITION
 from appliance.motion.gait import Motion
@@ -42,6 +42,8 @@ PROTOCOL = "imported"
 _MOST_HZ, _LEAST_HZ = 250.0, 60.0
 _LEAST_S = 2.0
 _CHUNK = 4096
+_SAME_S = 0.1
+"""A contact and a foot strike that are nearer are of one step: the same foot comes down six times as late."""
 
 Asked = Mapping[str, Sequence[str]]
 """Names of markers by mark, as somebody typed them."""
@@ -103,11 +105,34 @@ def brought(
             fix="it must show at least a few seconds of running, both heels and the pelvis pair named rightly",
         )
     taken = (f"{mark.replace('_', ' ')}: {' + '.join(names[mark])}" for mark in MARKS)
-    said = (f"{capture.kind}, {', '.join(capture.said)}", *taken, axes.words, *said)
+    own = struck(capture, steps)
+    said = (f"{capture.kind}, {', '.join(capture.said)}", *taken, axes.words, *said, *([own] if own else []))
     data = _data(about, settings, track, steps, said)
     trace = _trace(moments)
     chunks = tuple((1, track[k : k + _CHUNK], trace[k : k + _CHUNK]) for k in range(0, len(track), _CHUNK))
     return Brought(data=data, trace=chunks, names=names, said=said)
+
+
+def struck(capture: Capture, steps: Sequence[Step]) -> str:
+    """How far our contacts are from those that the laboratory itself marked, in words; "" = it marked none."""
+    if not capture.strikes:
+        return ""
+    best: F64 = np.empty(0)
+    for shift_s in (0.0, capture.start_s):
+        off = [_off(strike, steps, shift_s) for strike in capture.strikes]
+        near = np.array([by_s for by_s in off if abs(by_s) < _SAME_S])
+        best = near if len(near) > len(best) else best
+    of = f"{len(best)} of the laboratory's own {len(capture.strikes)} foot strikes are steps of ours"
+    if len(best) < 2:
+        return of
+    by_ms, sd_ms = 1e3 * float(np.mean(best)), 1e3 * float(np.std(best, ddof=1))
+    return f"{of}: contacts {abs(by_ms):.1f} ms {'later' if by_ms > 0 else 'earlier'}, SD {sd_ms:.1f} ms"
+
+
+def _off(strike: Strike, steps: Sequence[Step], shift_s: float) -> float:
+    """Our nearest contact of the same foot, from the strike on, in seconds."""
+    apart = [step.contact_s - (strike.t_s - shift_s) for step in steps if step.stance is strike.side]
+    return min(apart, key=abs, default=math.inf)
 
 
 def _slower(places: F64, capture: Capture) -> tuple[F64, F64]:

@@ -1,9 +1,9 @@
-"""Marks, angles and steps of a visit become a C3D file; the points of anybody's C3D become a capture.
+"""Marks, angles and steps of a visit become a C3D file (it is read by `c3d_in`).
 
-Written: millimetres, X to the runner's right, Y forward (always 0: one camera sees no depth), Z up; the obliquity as
+Millimetres, X to the runner's right, Y forward (always 0: one camera sees no depth), Z up; the obliquity as
 the Y of a point among POINT:ANGLES, degrees, positive = right side higher; each step as "Foot Strike" and "Foot Off"
 with its side. Time 0 is the first frame; HIPBAR:START_S says which second of the visit that was. Refuses, with
-`SourceError`, more frames or events than the format's 16-bit counts hold, and files that are no C3D or are damaged.
+`SourceError`, more frames or events than the format's 16-bit counts hold.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import numpy as np
 
 from appliance.clinic.rows import VisitData
 from appliance.errors import SourceError
-from appliance.exchange.capture import Capture, Strike, unit_of, unreadable
 from appliance.exchange.even import Even
 from appliance.exchange.whole import whole
-from appliance.records import F64, MARKS, Side
+from appliance.records import F64, MARKS
 
 ANGLE = "pelvis_obliquity"
 STRIKE, OFF = "Foot Strike", "Foot Off"
@@ -118,76 +117,3 @@ def _events(out: Any, events: list[_Event], start_s: float) -> None:
             group.add_str(name + after, "", text, width, len(some))
         times = b"".join(struct.pack("<ff", 0.0, at_s - start_s) for at_s, _, _ in some)
         group.add_param("TIMES" + after, bytes_per_element=4, bytes=times, dimensions=[2, len(some)])
-
-
-def read(path: Path, unit: str | None = None) -> Capture:
-    """Anybody's C3D: its points as markers, its foot strikes; angles, forces and other computed points are left out."""
-    import c3d
-
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            reader = c3d.Reader(file)
-            if not reader.point_used:
-                raise unreadable(path, "it holds no markers, only analog channels")
-            frames = [points[:, :4].copy() for _, points, _ in reader.read_frames(copy=False)]
-            return _capture(path, reader, np.array(frames, np.float64), unit)
-    except OSError as error:
-        raise unreadable(path, f"can't be read: {error.strerror}", fix="name another file") from None
-    except SourceError:
-        raise
-    except Exception as error:  # the reader raises whatever its parts raise on a damaged file
-        raise unreadable(path, f"is no C3D file, or damaged ({type(error).__name__})") from None
-
-
-def _capture(path: Path, reader: Any, frames: F64, unit: str | None) -> Capture:
-    """(n, points, 4) of x, y, z and residual as a capture."""
-    if not len(frames):
-        raise unreadable(path, "it holds no frames")
-    if len(frames) < reader.frame_count:
-        raise unreadable(
-            path, f"it was cut off: {len(frames):,} of its {reader.frame_count:,} frames are there"
-        )
-    rate_hz = float(reader.point_rate)
-    if not 0 < rate_hz < 1e5:
-        raise unreadable(path, f"its rate is {rate_hz:g} frames/s")
-    unit, metres = unit_of(path, _text(reader, "POINT:UNITS"), unit)
-    labels = [label.strip() for label in reader.point_labels]
-    computed = {
-        name for key in ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS") for name in _texts(reader, key)
-    }
-    places = np.where(frames[..., 3:] < 0, np.nan, frames[..., :3]) * metres
-    markers = {label: places[:, k] for k, label in enumerate(labels) if label and label not in computed}
-    return Capture(
-        kind="C3D", rate_hz=rate_hz, t_s=np.arange(len(frames)) / rate_hz, markers=markers,
-        strikes=_strikes(reader), said=(f"{unit}, {rate_hz:g} frames/s",),
-    )  # fmt: skip
-
-
-def _text(reader: Any, key: str) -> str:
-    found = reader.get(key)
-    return "" if found is None else str(found.string_value)
-
-
-def _texts(reader: Any, key: str) -> list[str]:
-    found = reader.get(f"POINT:{key}")
-    return (
-        [] if found is None or len(found.dimensions) < 2 else [s.strip() for s in found.string_array.ravel()]
-    )
-
-
-def _strikes(reader: Any) -> tuple[Strike, ...]:
-    """The foot contacts that the laboratory marked, in the order of time; in seconds from the first frame."""
-    found: list[Strike] = []
-    for after in ("", *map(str, range(2, 100))):
-        times = reader.get(f"EVENT:TIMES{after}")
-        if times is None or not times.num_elements:
-            break
-        sides, labels = (
-            reader.get(f"EVENT:{key}{after}").string_array.ravel() for key in ("CONTEXTS", "LABELS")
-        )
-        at_s = times.float_array.reshape(-1, 2) @ (60.0, 1.0)
-        for side, label, t_s in zip(sides, labels, at_s, strict=True):
-            if label.strip().lower() in ("foot strike", "heel strike") and side.strip().lower() in set(Side):
-                found.append(Strike(Side(side.strip().lower()), float(t_s)))
-    return tuple(sorted(found, key=lambda strike: strike.t_s))

@@ -6,7 +6,7 @@ Metres in the laboratory's own axes; seconds from the file's first frame; NaN = 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,14 @@ METRES = {"mm": 1e-3, "cm": 1e-2, "dm": 1e-1, "m": 1.0, "in": 0.0254, "inch": 0.
 """One of each unit that files name."""
 
 
+Tick = Callable[[float, float], None]
+"""How a long reading says how far it is: done, of how much."""
+
+
+def untold(done: float, whole: float) -> None:
+    """For whoever does not watch."""
+
+
 class Strike(msgspec.Struct, frozen=True):
     """A foot contact as the laboratory itself marked it."""
 
@@ -27,13 +35,18 @@ class Strike(msgspec.Struct, frozen=True):
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
-    """One file. markers : name -> (n, 3) metres. said : in words, what was taken of the file and what was assumed."""
+    """One file. markers : name -> (n, 3) metres. said : in words, what was taken of the file and what was assumed.
+
+    strikes : on the clock of the file's events, which is that of its frames, or began `start_s` before the first one:
+    programs that cut a recording differ.
+    """
 
     kind: str
     rate_hz: float
     t_s: F64
     markers: dict[str, F64]
     strikes: tuple[Strike, ...] = ()
+    start_s: float = 0.0
     said: tuple[str, ...] = ()
 
 
@@ -55,6 +68,14 @@ def unit_of(path: Path, named: str, asked: str | None) -> tuple[str, float]:
         )
         raise unreadable(path, what, fix="say it with --unit mm or --unit m")
     return unit, METRES[unit]
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names; of several of one name each later one as if it were another person's, so that none hides another."""
+    found: list[str] = []
+    for k, name in enumerate(names, 1):
+        found.append(f"#{k}:{name}" if name in found else name)
+    return found
 
 
 def text_of(path: Path) -> str:

@@ -8,6 +8,8 @@ better than all others. Refuses, by None, to pair steps of different runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from appliance.exchange.even import head_of
 from appliance.records import F64, Side
 
 _NEAR_S = 0.06
-_LEAST_PAIRS = 10
+_LEAST_PAIRS, _ANCHORS = 10, 5
 _LEAST_SHARE, _LEAST_OVERLAP = 0.8, 0.25
 """Of the steps while both recorded, that find a partner; and of the shorter recording, that overlap."""
 _LEAST_SCATTER_S = 1e-3
@@ -78,14 +80,23 @@ def shift(ours: NDArray[np.void], laboratory: NDArray[np.void]) -> float | None:
     (a, a_right), (b, b_right) = rows
     if min(len(a), len(b)) < _LEAST_PAIRS:
         return None
-    candidates = a[a_right == b_right[0]] - b[0]
-    fits = (_fit(a, a_right, b, b_right, float(by_s)) for by_s in candidates)
+    fits = (_fit(a, a_right, b, b_right, by_s) for by_s in _candidates(a, a_right, b, b_right))
     tried = sorted((fit for fit in fits if fit is not None), key=lambda fit: fit[1])
     if not tried:
         return None
     best_s, scatter_s = tried[0]
     others = [s for by_s, s in tried if abs(by_s - best_s) > _NEAR_S]
     return best_s if not others or scatter_s < _CLEARER * others[0] else None
+
+
+def _candidates(a: F64, a_right: NDArray[np.int64], b: F64, b_right: NDArray[np.int64]) -> Iterator[float]:
+    """Every place at which one of a few steps of `b` meets a step of the same foot: any one may be missing in `a`."""
+    some = np.unique(np.linspace(0, len(b) - 1, _ANCHORS).astype(int))
+    last_s = -np.inf
+    for by_s in np.sort(np.concatenate([a[a_right == b_right[k]] - b[k] for k in some])):
+        if by_s - last_s > _NEAR_S / 4:  # nearer ones lead to the same fit
+            last_s = by_s
+            yield float(by_s)
 
 
 def _fit(

@@ -26,6 +26,7 @@ from appliance.records import MARKS, TRACK, Posture, Shown
 FORMAT, VERSION = "hipbar-visit", 1
 _TEXTS = ("header", "settings", "calibration")
 _POSTURES = {p.name.lower(): int(p) for p in Posture}
+_WRONG = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 _SHOWN = {s.name.lower().replace("_", " "): int(s) for s in Shown}
 
 
@@ -83,9 +84,9 @@ def read(path: Path) -> tuple[VisitData, Iterator[Chunk]]:
             spans=tuple(_span_row(span) for span in found.spans), reps=found.reps, edition=found.edition,
             steps=_steps(found.steps),
         )  # fmt: skip
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+    except _WRONG as error:
         raise _damaged(path, str(error)) from None
-    return data, _chunks(path, found.frames)
+    return data, _chunks(path, found.frames, {span.n for span in data.spans})
 
 
 def _span(row: SpanRow) -> dict[str, Any]:
@@ -115,13 +116,16 @@ def _steps(rows: list[dict[str, Any]]) -> NDArray[np.void]:
     return made
 
 
-def _chunks(path: Path, frames: list[msgspec.Raw]) -> Iterator[Chunk]:
+def _chunks(path: Path, frames: list[msgspec.Raw], spans: set[int]) -> Iterator[Chunk]:
     for raw in frames:
         try:
             columns = msgspec.json.decode(raw, type=dict[str, list[Any]])
-            yield _chunk(columns)
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as error:
+            chunk = _chunk(columns)
+        except _WRONG as error:
             raise _damaged(path, str(error)) from None
+        if chunk[0] not in spans:
+            raise _damaged(path, f"frames of span {chunk[0]}, which it does not describe")
+        yield chunk
 
 
 def _chunk(columns: dict[str, list[Any]]) -> Chunk:

@@ -14,8 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.exchange import c3d, opensim
-from appliance.exchange.capture import METRES, Capture, figures, rate_of, text_of, unit_of, unreadable
+from appliance.exchange import c3d_in, opensim
+from appliance.exchange.capture import (
+    METRES,
+    Capture,
+    Tick,
+    distinct,
+    figures,
+    rate_of,
+    text_of,
+    unit_of,
+    unreadable,
+    untold,
+)
 from appliance.records import F64
 
 SUFFIXES = (".c3d", ".trc", ".csv", ".txt", ".tsv")
@@ -23,14 +34,16 @@ _AXIS = re.compile(r"(?P<name>.+?)[ _.:\-]*(?P<axis>[xyzXYZ])[ _]*[\[(]?(?P<unit
 _TIME = re.compile(r"(t|time)[ _]*[\[(]?(s|sec|seconds|ms)?[\])]?", re.IGNORECASE)
 
 
-def read(path: Path, *, unit: str | None = None, rate_hz: float | None = None) -> Capture:
+def read(
+    path: Path, *, unit: str | None = None, rate_hz: float | None = None, tick: Tick = untold
+) -> Capture:
     """The capture in a file. unit, rate_hz : asked for by hand, for files that do not say it."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         fix = "hipbar reads .c3d, .trc and .csv of a laboratory, and .json of another station"
         raise unreadable(path, f"`{path.suffix or path.name}` is no format that hipbar reads", fix)
     if suffix == ".c3d":
-        return c3d.read(path, unit)
+        return c3d_in.read(path, unit, tick)
     if suffix == ".trc":
         return opensim.read_trc(path, unit)
     return read_csv(path, unit, rate_hz)
@@ -67,7 +80,9 @@ def _flat(path: Path, cells: list[list[str]], unit: str | None, rate_hz: float |
     units: set[str] = set()
     for k, cell in enumerate(head):
         if (part := _AXIS.fullmatch(cell)) and not _TIME.fullmatch(cell):
-            found.setdefault(part["name"], {})[part["axis"].lower()] = k
+            if part["axis"].lower() in found.setdefault(part["name"], {}):
+                raise unreadable(path, f"it has two columns `{cell}`", "give every marker a name of its own")
+            found[part["name"]][part["axis"].lower()] = k
             units |= {part["unit"]} - {None}
     whole = {name: axes for name, axes in found.items() if len(axes) == 3}
     if not whole:
@@ -109,7 +124,8 @@ def _nexus(path: Path, lines: list[str], at: int, unit: str | None) -> Capture:
         rate_hz, names, axes, units = float(cells[0][0]), cells[1], cells[2], cells[3]
     except (IndexError, ValueError):
         raise unreadable(path, "its block `Trajectories` is cut off") from None
-    markers = {name.strip(): k for k, name in enumerate(names) if name.strip()}
+    at_column = [(k, name.strip()) for k, name in enumerate(names) if name.strip()]
+    markers = dict(zip(distinct([name for _, name in at_column]), (k for k, _ in at_column), strict=True))
     if not markers or [a.strip().upper() for a in axes[2:5]] != ["X", "Y", "Z"] or not 0 < rate_hz < 1e5:
         raise unreadable(path, "its block `Trajectories` does not name markers with X, Y and Z")
     table = figures(path, cells[4:], len(axes), at + 6)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.exchange.capture import Capture, figures, rate_of, text_of, unit_of, unreadable
+from appliance.exchange.capture import Capture, distinct, figures, rate_of, text_of, unit_of, unreadable
 from appliance.exchange.even import Even
 from appliance.exchange.whole import whole
 from appliance.records import F64, MARKS
@@ -61,7 +61,7 @@ def read_trc(path: Path, unit: str | None = None) -> Capture:
     if len(lines) < 6 or not lines[0].startswith("PathFileType"):
         raise unreadable(path, "is no TRC file: it does not begin with `PathFileType`")
     facts = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=False))
-    names = [name.strip() for name in lines[3].rstrip().split("\t")[2::3]]
+    names = distinct([name.strip() for name in lines[3].rstrip().split("\t")[2::3]])
     if not names or not all(names):
         raise unreadable(path, "its fourth line does not name the markers")
     first = 5 + (not lines[5].strip())

@@ -16,7 +16,7 @@ from appliance.exchange.tables import Table
 from appliance.exchange.whole import whole
 
 _FLOATS, _WORDS = ("_s", "_deg", "_px", "score", "quality"), (
-    "runner", "protocol", "block_kind", "block_name", "stance", "dropping_hip", "posture", "shown",
+    "runner", "protocol", "block_kind", "block_name", "stance", "dropping_hip", "exercise", "side", "posture", "shown",
 )  # fmt: skip
 
 

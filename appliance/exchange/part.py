@@ -28,9 +28,11 @@ class Part(msgspec.Struct, frozen=True):
         return self.from_s == -math.inf and self.to_s == math.inf
 
     def data(self, data: VisitData) -> VisitData:
-        """The visit with those of its steps whose contact lies in the part."""
+        """The visit with those of its steps whose contact, and repetitions whose beginning, lies in the part."""
         at_s = data.steps["contact_s"]
-        return msgspec.structs.replace(data, steps=data.steps[(at_s >= self.from_s) & (at_s < self.to_s)])
+        steps = data.steps[(at_s >= self.from_s) & (at_s < self.to_s)]
+        reps = tuple(rep for rep in data.reps if self.from_s <= rep.began_s < self.to_s)
+        return msgspec.structs.replace(data, steps=steps, reps=reps)
 
     def chunks(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Those frames that lie in the part."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.clinic.rows import BlockRow, VisitData
+from appliance.clinic.terms import Block, Kind
 from appliance.records import MARKS, Posture, Shown
 
 Table = dict[str, NDArray[Any]]
@@ -52,6 +53,21 @@ STEPS: dict[str, str] = {
 }
 """The columns of steps, with their meanings."""
 
+REPS: dict[str, str] = {
+    "visit": "number of the visit in the station's store",
+    "runner": "code of the runner; empty = not assigned",
+    "block": "which block of the plan, from 0",
+    "exercise": "name of the exercise",
+    "side": "the side that works",
+    "set": "which set of that side",
+    "number": "which repetition or hold of the block, from 1",
+    "began_s": "when it began",
+    "ended_s": "when it ended",
+    "range_deg": "from its highest to its lowest pelvis",
+    "level_s": "of a hold: how long the pelvis was within the band",
+}
+"""The columns of repetitions and holds, with their meanings."""
+
 FRAMES: dict[str, str] = {
     "visit": "number of the visit in the station's store",
     "span": "which stretch of camera time",
@@ -75,6 +91,7 @@ FRAMES: dict[str, str] = {
 }
 """The columns of frames, with their meanings."""
 
+_NO_BLOCK = Block(kind=Kind.REPS, seconds=0.0)
 _SAME = (
     "contact_s", "off_s", "midstance_s", "peak_s", "peak_drop_deg", "contact_drop_deg", "midstance_drop_deg",
     "excursion_deg", "sway_px", "contact_time_s", "flight_s", "quality", "decided_s",
@@ -99,6 +116,25 @@ def steps(data: VisitData) -> Table:
     }
     table |= {name: rows[name] for name in ("span", "block", "lit", "paused", *_SAME)}
     return {name: table[name] for name in STEPS}
+
+
+def reps(data: VisitData) -> Table:
+    """All repetitions and holds of a visit as columns, named as in `REPS`."""
+    blocks = {row.n: row.block for row in data.blocks}
+    of = [blocks.get(rep.n, _NO_BLOCK) for rep in data.reps]
+    count = len(of)
+    table: dict[str, Any] = {
+        "visit": np.full(count, data.visit.id),
+        "runner": _words([data.visit.runner or ""] * count),
+        "block": np.array([rep.n for rep in data.reps], np.int64),
+        "exercise": _words([block.exercise or "" for block in of]),
+        "side": _words([str(block.side or "") for block in of]),
+        "set": np.array([-1 if block.set_number is None else block.set_number for block in of], np.int64),
+        "number": np.array([rep.number for rep in data.reps], np.int64),
+    }
+    for name in ("began_s", "ended_s", "range_deg", "level_s"):
+        table[name] = np.array([getattr(rep, name) for rep in data.reps], np.float64)
+    return {name: table[name] for name in REPS}
 
 
 def frames(data: VisitData, chunks: Iterable[Chunk]) -> Iterator[Table]:

@@ -40,6 +40,14 @@ def test_the_clocks_of_two_systems_that_saw_the_same_run_are_put_together(from_s
         assert side.contact_sd_s < 0.005
 
 
+def test_a_step_that_only_one_system_told_does_not_keep_the_clocks_apart() -> None:
+    ours, theirs = kept(whole=True).data.steps, laboratory("rbds002", 2.0).steps
+    told = np.ones(len(ours), bool)
+    told[np.argmin(np.abs(ours["contact_s"] - 2.0 - theirs["contact_s"][0]))] = False
+    assert shift(ours[told], theirs) == pytest.approx(2.0, abs=0.01)
+    assert shift(ours, theirs[3:]) == pytest.approx(2.0, abs=0.01)
+
+
 def test_noisy_contacts_of_the_same_run_are_paired_rightly() -> None:
     rng = np.random.default_rng(4)
     ours, theirs = kept(whole=True).data.steps.copy(), laboratory("rbds002", 2.0).steps.copy()

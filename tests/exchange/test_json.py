@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as own_json
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def test_any_steps_come_back_with_the_same_bits(
         (b'"steps":[', b'"steps":[{]', "malformed"),
         (b'"camera_s":[', b'"camera_s":["x",', ""),
         (b'"seq":[', b'"seq":[1,', ""),
+        (b'"span":[1,', b'"span":[9,', "span 9, which it does not describe"),
+        (b'"step":0', b'"step":99999999999999999999', ""),
     ],
 )
 def test_a_file_that_is_damaged_or_foreign_is_refused(
@@ -84,3 +87,21 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, share: float) -> Non
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(SourceError, match="damaged"):
         json.read(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(places=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_file_with_wrong_bytes_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, places: list[tuple[float, int]]
+) -> None:
+    visit, path = kept(), tmp_path_factory.mktemp("json") / "visit.json"
+    small = msgspec.structs.replace(visit.data, steps=visit.data.steps[:4])
+    json.write(path, small, [(n, track[:3], trace[:3]) for n, track, trace in visit.chunks[:2]])
+    damaged = bytearray(path.read_bytes())
+    for share, byte in places:
+        damaged[int(share * len(damaged))] = byte
+    path.write_bytes(bytes(damaged))
+    with contextlib.suppress(SourceError):
+        data, chunks = json.read(path)
+        assert data.steps.dtype == STEP
+        list(chunks)

@@ -6,6 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 import laboratories as lab
+import msgspec
 import numpy as np
 import pytest
 from kept_visits import kept
@@ -13,9 +14,11 @@ from kept_visits import kept
 from appliance.errors import SourceError
 from appliance.exchange import even, opensim
 from appliance.exchange.brought import About, Brought, brought, standing_zero
-from appliance.exchange.capture import Capture
+from appliance.exchange.capture import Capture, Strike
 from appliance.exchange.laboratory import read
-from appliance.records import F64
+from appliance.records import F64, Side
+from appliance.station.reprocess import anew
+from appliance.store.store import Store
 from hw.camera import trials
 
 ABOUT = About(runner="R-014", file="run.c3d", measured_s=1.7e9, now_s=1.8e9, software="hipbar test")
@@ -236,3 +239,50 @@ def test_our_own_export_comes_back_as_the_same_run(tmp_path: Path) -> None:
     assert len(a) == len(b)
     np.testing.assert_allclose(a["contact_s"] + grid.t_s[0], b["contact_s"], atol=0.002)
     np.testing.assert_allclose(a["peak_drop_deg"], b["peak_drop_deg"], atol=0.05)
+
+
+def test_an_imported_visit_is_reprocessed_to_the_same_steps_bit_for_bit(tmp_path: Path) -> None:
+    found = come(plain())
+    with Store.open(tmp_path, make=True) as store:
+        store.add_runner("R-014", "", 1.8e9)
+        visit = store.put_visit(found.data, found.trace)
+        again = store.placed(visit, anew(store.data(visit), store.trace(visit)))
+        assert again.tobytes() == store.data(visit).steps.tobytes() == found.data.steps.tobytes()
+
+
+@pytest.mark.parametrize("start_s", [0.0, 12.5])
+def test_the_laboratory_s_own_foot_strikes_are_held_against_ours(start_s: float) -> None:
+    """A recording that was cut has its events on the clock of its frames, or on that of the whole recording."""
+    strikes = tuple(Strike(c.stance, c.contact_s + start_s) for c in trials.load("rbds002").steps)
+    found = come(msgspec.structs.replace(plain("rbds002"), strikes=strikes, start_s=start_s))
+    own = "74 of the laboratory's own 74 foot strikes are steps of ours"
+    assert f"{own}: contacts 9.2 ms later, SD 4.8 ms" in found.said
+    all_left = tuple(Strike(Side.LEFT, c.contact_s) for c in trials.load("rbds002").steps)
+    found = come(msgspec.structs.replace(plain("rbds002"), strikes=all_left))
+    assert any(line.startswith("37 of the laboratory's own 74") for line in found.said)
+
+
+def test_markers_of_one_name_are_kept_apart_and_not_guessed_between(tmp_path: Path) -> None:
+    import ezc3d
+
+    marks = lab.markers(names=lab.VICON)
+    path = lab.to_c3d(tmp_path / "a.c3d", marks | {"LHEE2": marks["LHEE"]}, 150.0)
+    file = ezc3d.c3d(str(path))
+    file["parameters"]["POINT"]["LABELS"]["value"] = [*marks, "LHEE"]
+    file.write(str(path))
+    capture = read(path)
+    assert [name for name in capture.markers if "LHEE" in name] == ["LHEE", "#7:LHEE"]
+    with pytest.raises(SourceError, match="several people are in the file: LHEE, #7:LHEE"):
+        come(capture)
+
+
+def test_more_frames_than_16_bits_count_are_all_read(tmp_path: Path) -> None:
+    """As ezc3d writes them: no count in the file is right, and its size is."""
+    rows = {
+        name: np.tile(at, (16, 1))[:70001]
+        for name, at in lab.markers("rbds001").items()
+        if name == "left_psis"
+    }
+    capture = read(lab.to_c3d(tmp_path / "long.c3d", rows, 200.0))
+    assert len(capture.t_s) == 70001
+    np.testing.assert_allclose(capture.markers["left_psis"][-1], rows["left_psis"][-1], atol=1e-6)

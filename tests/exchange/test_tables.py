@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import duckdb
+import msgspec
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
@@ -16,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kept_visits import kept
 
-from appliance.clinic.rows import STEP
+from appliance.clinic.rows import STEP, BlockRow
+from appliance.clinic.terms import Block, Kind, Rep
 from appliance.errors import OutputError
 from appliance.exchange import csv, parquet, tables
-from appliance.records import MARKS
+from appliance.records import MARKS, Side
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/exchange.md").read_text(encoding="utf-8")
 FLOATS = [name for name in STEP.names or () if STEP[name].kind == "f"]
@@ -87,8 +89,6 @@ def test_a_parquet_file_carries_meanings_and_the_visit_and_few_row_groups(tmp_pa
 
 
 def test_a_step_in_no_block_and_a_visit_of_nobody_are_empty(tmp_path: Path) -> None:
-    import msgspec
-
     data = kept().data
     steps = data.steps.copy()
     steps["block"][0] = -1
@@ -105,7 +105,7 @@ def test_a_step_in_no_block_and_a_visit_of_nobody_are_empty(tmp_path: Path) -> N
 
 def test_every_column_is_in_the_documents_with_its_meaning() -> None:
     for name, meaning in (
-        tables.STEPS | {k: v for k, v in tables.FRAMES.items() if "pelvis_" not in k}
+        tables.STEPS | tables.REPS | {k: v for k, v in tables.FRAMES.items() if "pelvis_" not in k}
     ).items():
         if not name.startswith(("left_heel", "right_heel")):
             assert f"| `{name}` | {meaning} |" in PAGE, name
@@ -136,3 +136,28 @@ def test_a_full_disk_leaves_the_file_that_was_there(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="can't be written"):
         csv.write(tmp_path / "no/steps.csv", tables.STEPS, [tables.steps(kept().data)])
+
+
+def test_repetitions_go_out_with_their_exercise_set_and_side(tmp_path: Path) -> None:
+    block = Block(kind=Kind.REPS, seconds=60.0, exercise="hip drop", side=Side.LEFT, set_number=2, reps=15)
+    reps = (
+        Rep(at_s=3.0, n=4, number=1, began_s=1.0, ended_s=3.0, range_deg=6.5),
+        Rep(at_s=50.0, n=4, number=2, began_s=9.0, ended_s=50.0, level_s=33.25),
+    )
+    blocks = (BlockRow(n=4, block=block, began_s=0.0),)
+    data = msgspec.structs.replace(kept().data, blocks=blocks, reps=reps)
+    csv.write(tmp_path / "a.csv", tables.REPS, [tables.reps(data)])
+    parquet.write(tmp_path / "a.parquet", tables.REPS, {}, [tables.reps(data)])
+    for path in (tmp_path / "a.csv", tmp_path / "a.parquet"):
+        assert duckdb.sql(f"SELECT * FROM '{path}' ORDER BY number").fetchall() == [
+            (7, "R-014", 4, "hip drop", "left", 2, 1, 1.0, 3.0, 6.5, None),
+            (7, "R-014", 4, "hip drop", "left", 2, 2, 9.0, 50.0, None, 33.25),
+        ]
+
+
+def test_a_visit_without_steps_is_a_head_line_and_no_row(tmp_path: Path) -> None:
+    data = msgspec.structs.replace(kept().data, steps=kept().data.steps[:0])
+    assert csv.write(tmp_path / "a.csv", tables.STEPS, [tables.steps(data)]) == 0
+    assert (tmp_path / "a.csv").read_text() == ",".join(tables.STEPS) + "\n"
+    assert parquet.write(tmp_path / "a.parquet", tables.STEPS, {}, [tables.steps(data)]) == 0
+    assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/a.parquet'").fetchall() == [(0,)]
