@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from appliance.clinic.gathered import Gathered
 from appliance.clinic.session import BEGINS_S, ENDS_S, Session
 from appliance.clinic.terms import (
     DARK,
@@ -221,6 +222,20 @@ def test_steps_with_weak_marks_are_in_no_baseline() -> None:
     assert measured.baseline.left_drop_deg == measured.baseline.right_drop_deg == 5.0
 
 
+def test_a_block_s_time_begins_with_its_first_frame() -> None:
+    player = playing(Block(kind=Kind.WARM_UP, seconds=5), Block(kind=Kind.COOL_DOWN, seconds=50))
+    player.t_s += 30.0
+    player.stand(0.01)
+    assert player.of(BlockBegan)[0].at_s == pytest.approx(30, abs=0.02)
+    assert player.session.view(player.t_s).ran_s == 0.0
+    player.t_s += 30.0
+    player.stand(0.01)
+    player.t_s += 30.0
+    player.stand(0.01)
+    assert player.of(BlockBegan)[1].n == 1
+    assert player.session.view(player.t_s).ran_s == 0.0
+
+
 def test_time_of_a_warm_up_goes_on_while_the_camera_says_nothing() -> None:
     player = playing(Block(kind=Kind.WARM_UP, seconds=10))
     player.stand(3)
@@ -252,6 +267,18 @@ def test_standing_that_is_broken_begins_anew() -> None:
     assert not player.of(Zeroed)
     player.stand(1)
     assert player.of(Zeroed)
+
+
+def test_two_running_steps_and_walking_are_no_standing_still() -> None:
+    player, walker = (playing(Block(kind=Kind.STAND, seconds=5)) for _ in range(2))
+    player.stand(4)
+    player.run(0.1)
+    player.stand(4.5)
+    assert not player.of(Zeroed)
+    for _ in range(2000):
+        walker.t_s += 0.01
+        walker.acts += walker.session.feed(walker.t_s, moment(Posture.MOVING), ())
+    assert not walker.of(Zeroed)
 
 
 def test_swaying_and_drifting_are_no_standing_still() -> None:
@@ -380,6 +407,52 @@ def test_steps_of_a_pause_are_in_no_baseline() -> None:
     player.run(10, left_deg=20.0, right_deg=20.0)
     player.order(Order.RESUME)
     player.run(11)
+    assert player.of(Measured)[0].baseline.left_drop_deg == 4.0
+
+
+def test_a_pause_between_two_frames_counts_nowhere() -> None:
+    player = playing(Block(kind=Kind.WARM_UP, seconds=50))
+    player.stand(5)
+    player.order(Order.PAUSE)
+    player.t_s += 10.0
+    player.order(Order.RESUME)
+    player.stand(5)
+    assert player.session.view(player.t_s).ran_s == pytest.approx(10, abs=0.03)
+    assert player.session.view(player.t_s).at_s == pytest.approx(20, abs=0.03)
+
+
+def test_a_pause_shorter_than_a_gap_counts_nowhere_either() -> None:
+    player = playing(Block(kind=Kind.RETENTION, seconds=50))
+    for _ in range(10):
+        player.run(1.0)
+        player.order(Order.PAUSE)
+        player.run(0.2)
+        player.order(Order.RESUME)
+    assert player.session.view(player.t_s).ran_s == pytest.approx(10, abs=0.15)
+
+
+def test_a_pause_breaks_standing_still() -> None:
+    player = playing(Block(kind=Kind.STAND, seconds=5))
+    player.stand(4)
+    player.order(Order.PAUSE)
+    player.stand(0.1)
+    player.order(Order.RESUME)
+    player.stand(4.5)
+    assert not player.of(Zeroed)
+    player.stand(1)
+    assert player.of(Zeroed)
+
+
+def test_a_block_that_was_skipped_into_while_paused_begins_paused() -> None:
+    player = playing(Block(kind=Kind.WARM_UP, seconds=5), Block(kind=Kind.BASELINE, seconds=10))
+    player.order(Order.PAUSE)
+    player.order(Order.SKIP)
+    player.run(10, left_deg=20.0, right_deg=20.0)
+    assert player.session.state is VisitState.PAUSED
+    assert player.session.view(player.t_s).left_steps == 0
+    assert not [act for act in player.of(Show) if act.notice is Notice.BEGINS]
+    player.order(Order.RESUME)
+    player.run(12)
     assert player.of(Measured)[0].baseline.left_drop_deg == 4.0
 
 
@@ -512,6 +585,42 @@ def test_a_restart_after_the_last_block_only_ends_the_visit() -> None:
     acts = session.silent(1.0)
     assert acts[-1] == Over(10.0, VisitState.DONE)
     assert not [act for act in acts if isinstance(act, BlockBegan | BlockEnded)]
+
+
+def test_steps_of_a_paused_restart_are_in_no_baseline() -> None:
+    player = playing(Block(kind=Kind.BASELINE, seconds=20))
+    player.run(10)
+    player.order(Order.PAUSE)
+    after = resumed(player)
+    after.run(10, left_deg=20.0, right_deg=20.0)
+    after.order(Order.RESUME)
+    after.run(12)
+    assert after.of(Measured)[0].baseline.left_drop_deg == 4.0
+
+
+def test_a_restart_does_not_take_the_time_between_two_processes_for_a_step() -> None:
+    gathered = Gathered()
+    for k in range(10):
+        gathered.add(step(k * STEP_S, k % 2 == 0, 5.0), k * STEP_S)
+    again = Gathered.of(msgspec.json.decode(msgspec.json.encode(gathered.kept())))
+    for k in range(10):
+        again.add(step(0.0, k % 2 == 0, 5.0), 3.25 + k * STEP_S)
+    assert again.baseline().cadence_spm == pytest.approx(60 / STEP_S)
+
+
+def test_a_step_that_was_not_told_does_not_slow_the_cadence() -> None:
+    gathered = Gathered()
+    for k in range(40):
+        if k % 5:
+            gathered.add(step(0.0, k % 2 == 0, 5.0), k * 0.25)
+    assert gathered.baseline().cadence_spm == pytest.approx(240)
+
+
+def test_a_stand_after_a_restart_adds_to_the_zero_that_the_visit_had() -> None:
+    before = Progress(at_s=10.0, zero_deg=1.5)
+    player = Player(Session(plan(Block(kind=Kind.STAND, seconds=3)), 100.0, progress=before, zero_deg=0.2))
+    player.stand(4, deg=0.5)
+    assert player.of(Zeroed)[0].zero_deg == pytest.approx(2.0, abs=0.03)
 
 
 def test_a_clock_that_jumps_back_or_is_no_number_moves_nothing() -> None:
