@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from appliance.clinic.course import Course, course
+from appliance.clinic.course import Course, Of, course
 from appliance.clinic.cue import Cue, parse_cues, trials
 from appliance.clinic.curves import Curves, stride_curve
 from appliance.clinic.figures import VisitFigures, counted, visit_figures
 from appliance.clinic.rows import VisitData, VisitRow
-from appliance.clinic.terms import VisitKind
+from appliance.clinic.terms import Kind, VisitKind
 from appliance.errors import HipbarError, StoreError
 from appliance.reports.source import NO_CURVES, RunnerSource, Seen, VisitSource
 from appliance.store import texts
@@ -74,10 +74,15 @@ def runner_source(
 
 
 def _strides(store: Store, seen: Sequence[Seen]) -> tuple[tuple[int, Curves], ...]:
-    """Of the first and the newest visit in which somebody ran."""
+    """The first visit's baseline, and the newest visit without feedback: what a course compares."""
     ran = [each.row for each in seen if each.figures.whole.steps]
-    chosen = (ran[0], ran[-1]) if len(ran) > 1 else ()
-    return tuple((row.number, _curves(store, store.data(row.id))) for row in chosen)
+    if len(ran) < 2:
+        return ()
+    first, newest = (store.data(row.id) for row in (ran[0], ran[-1]))
+    return (
+        (first.visit.number, _curves(store, first, "baseline")),
+        (newest.visit.number, _curves(store, newest, "unlit")),
+    )
 
 
 def _other(store: Store, row: VisitRow) -> Seen:
@@ -85,9 +90,16 @@ def _other(store: Store, row: VisitRow) -> Seen:
     return Seen(row, store.summary(row.id), next(iter(found), None))
 
 
-def _curves(store: Store, data: VisitData) -> Curves:
+def _curves(store: Store, data: VisitData, of: Of = "whole") -> Curves:
+    """The mean strides of all steps that count, or of a part of them where there is any."""
     steps = data.steps[np.argsort(data.steps["contact_s"], kind="stable")]
-    return stride_curve(steps, store.trace(data.visit.id), counted(steps, data.blocks))
+    whole = counted(steps, data.blocks)
+    unlit = whole & (steps["lit"] == 0)
+    baselines = [row.n for row in data.blocks if row.block.kind is Kind.BASELINE]
+    baseline = unlit & np.isin(steps["block"], baselines)
+    wanted = {"whole": (whole,), "unlit": (unlit,), "baseline": (baseline, unlit)}[of]
+    chosen = next((part for part in wanted if part.any()), whole)
+    return stride_curve(steps, store.trace(data.visit.id), chosen)
 
 
 def _cues(store: Store) -> tuple[Cue, ...]:

@@ -34,7 +34,7 @@ def html(sheet: Sheet, scale: float | None = None, paper: str = "") -> str:
         width_mm=PAGE_MM[0],
         kind_of=lambda item: type(item).__name__.lower(),
         picture=lambda item, share: _picture(item, share, scale),
-        tied=lambda cell: cell.replace(" °", "\u00a0°"),
+        tied=_tied,
     )
     return text.replace("/*fonts*/", _faces(text), 1)
 
@@ -43,6 +43,11 @@ def _picture(item: Picture, share: float, scale: float) -> str:
     """A drawing at its size on paper: letters shrink with all others', its width stays."""
     width_mm = PAGE_MM[0] * share - (_GUTTER_MM if share < 1 else 0)
     return as_uri(item.draw((width_mm / scale, item.tall_mm)))
+
+
+def _tied(cell: str, short: int = 0) -> str:
+    """A cell whose unit never stands alone on a line, and that stays on one where it is short."""
+    return cell.replace(" ", "\u00a0") if len(cell) <= short else cell.replace(" °", "\u00a0°")
 
 
 @functools.cache

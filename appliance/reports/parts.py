@@ -5,7 +5,7 @@ Degrees, seconds, steps a minute; left hip = right stance. Refuses nothing: what
 
 from __future__ import annotations
 
-from appliance.clinic.course import CourseRow
+from appliance.clinic.course import Course, CourseRow
 from appliance.clinic.figures import BlockFigures, Contrast, PartFigures, VisitFigures
 from appliance.clinic.intervals import Change, Spread, Verdict
 from appliance.reports.phrases import (
@@ -25,67 +25,77 @@ from appliance.reports.words import DASH, Words
 SIDES = ("left", "right")
 
 
-def tiles(words: Words, row: CourseRow, against: str) -> tuple[Tile, ...]:
-    """Both hips, their difference and the cadence. against : what the changes of the row are from."""
-    part = row.figures
+def tiles(words: Words, row: CourseRow, course: Course) -> tuple[Tile, ...]:
+    """Both hips, their difference and the cadence of a visit without feedback, and what changed since the first."""
+    part, change = row.figures, row.change
     if part is None:
         return ()
-    change = row.change
-    left = (words.say("Left hip drop"), words.say("right stance"), part.right.drop_deg)
-    right = (words.say("Right hip drop"), words.say("left stance"), part.left.drop_deg)
+    first = course.reference
+    left = (words.say("Left hip drop"), words.say("right stance"))
+    right = (words.say("Right hip drop"), words.say("left stance"))
     by_left, by_right = (change.right_drop_deg, change.left_drop_deg) if change else (None, None)
+    was_left, was_right = (first.right.drop_deg, first.left.drop_deg) if first else (Spread(), Spread())
     return (
-        _drop(words, left, by_left, row.right_verdict, against),
-        _drop(words, right, by_right, row.left_verdict, against),
-        _difference(words, row, against),
-        _cadence(words, row, against),
+        _drop(words, left, part.right.drop_deg, _changed(words, by_left, row.right_verdict, was_left)),
+        _drop(words, right, part.left.drop_deg, _changed(words, by_right, row.left_verdict, was_right)),
+        _difference(words, row, first),
+        _cadence(words, row, first),
     )
 
 
-def _drop(
-    words: Words, what: tuple[str, str, Spread], by: Change | None, found: Verdict | None, against: str
-) -> Tile:
-    name, stance, drop = what
+def _drop(words: Words, what: tuple[str, str], drop: Spread, changed: tuple[tuple[str, ...], bool]) -> Tile:
     spread = words.say("SD {sd}°, {steps}").format(
         sd=words.figure(drop.sd), steps=words.several("{n} step", "{n} steps", drop.n)
     )
+    lines, firm = changed
     return Tile(
-        title=f"{name} ({stance})",
+        title=f"{what[0]} ({what[1]})",
         figure=words.figure(drop.mean),
         unit="°",
-        lines=(words.say("mean, without feedback"), spread, *_changed(words, by, found, against)),
-        firm=found is Verdict.BEYOND,
+        lines=(words.say("mean, without feedback"), spread, *lines),
+        firm=firm,
     )
 
 
-def _difference(words: Words, row: CourseRow, against: str) -> Tile:
+def _difference(words: Words, row: CourseRow, first: PartFigures | None) -> Tile:
     mean = row.figures.asymmetry_deg.mean if row.figures else None
     by = row.change.asymmetry_deg if row.change else None
+    was = first.asymmetry_deg if first else Spread()
     return Tile(
         title=words.say("Difference of the hips"),
         figure=words.figure(None if mean is None else abs(mean)),
         unit="°",
-        lines=(more(words, mean), *_changed(words, by, row.asymmetry_verdict, against)),
+        lines=(more(words, mean), *_changed(words, by, row.asymmetry_verdict, was, sign=True)[0]),
     )
 
 
-def _cadence(words: Words, row: CourseRow, against: str) -> Tile:
+def _cadence(words: Words, row: CourseRow, first: PartFigures | None) -> Tile:
     by = row.change.cadence_spm if row.change else None
+    was = first.cadence_spm if first else Spread()
     return Tile(
         title=words.say("Cadence"),
         figure=words.figure(row.figures.cadence_spm.mean if row.figures else None, 0),
         unit=words.say("steps/min"),
-        lines=(words.say("of both feet together"), *_changed(words, by, row.cadence_verdict, against, 0)),
+        lines=(words.say("of both feet together"), *_changed(words, by, row.cadence_verdict, was, 0)[0]),
     )
 
 
 def _changed(
-    words: Words, by: Change | None, found: Verdict | None, against: str, digits: int = 1
-) -> tuple[str, ...]:
+    words: Words,
+    by: Change | None,
+    found: Verdict | None,
+    was: Spread,
+    digits: int = 1,
+    *,
+    sign: bool = False,
+) -> tuple[tuple[str, ...], bool]:
+    """What it was at first, by how much it has changed and what that is worth; whether it is beyond chance."""
     if by is None or by.change is None or found is None:
-        return ()
+        return (), False
     unit = "°" if digits else ""
-    return (f"{against}: {words.figure(by.change, digits, sign=True)}{unit}", verdict(words, found))
+    at_first = words.say("first baseline: {figure}").format(figure=words.figure(was.mean, digits, sign=sign))
+    change = words.say("change {figure}").format(figure=words.figure(by.change, digits, sign=True))
+    return (f"{at_first}{unit}", f"{change}{unit}: {verdict(words, found)}"), found is Verdict.BEYOND
 
 
 Column = tuple[str, PartFigures]
@@ -101,7 +111,7 @@ def summary(words: Words, columns: tuple[Column, ...], compared: tuple[Compared,
         (words.say("steps on target"), *(on_target(words, part) for _, part in columns), *("",) * len(compared)),
         _row(words, words.say("cadence, steps/min"), columns, compared, "cadence_spm", 0),
         _both(words, words.say("contact time, right / left foot, ms"), columns, compared, "contact_time_s", 1e3),
-        _both(words, words.say("sway, right / left stance, px"), columns, compared, "sway_px", 1.0),
+        _both(words, words.say("sway, right / left stance, px"), columns, compared, "sway_px", 1.0, 1),
         _counts(words, columns, compared),
     ]  # fmt: skip
     head = ("", *(name for name, _ in columns), *(name for name, _ in compared))
@@ -145,15 +155,16 @@ def _both(
     compared: tuple[Compared, ...],
     name: str,
     scale: float,
+    digits: int = 0,
 ) -> tuple[str, ...]:
     """A figure of both stances, the right one first, as the left hip is."""
     figures = [
-        pair(words, getattr(part.right, name), getattr(part.left, name), 0, scale) for _, part in columns
+        pair(words, getattr(part.right, name), getattr(part.left, name), digits, scale) for _, part in columns
     ]
     changes = []
     for _, each in compared:
         both = (getattr(each, f"right_{name}"), getattr(each, f"left_{name}"))
-        told = (words.figure(None if c.change is None else scale * c.change, 0, sign=True) for c in both)
+        told = (words.figure(None if c.change is None else scale * c.change, digits, sign=True) for c in both)
         changes.append(" / ".join(told))
     return (title, *figures, *changes)
 
@@ -224,14 +235,11 @@ def columns_of(words: Words, figures: VisitFigures) -> tuple[Column, ...]:
     return found or ((words.say("whole visit"), figures.whole),)
 
 
-def compared_of(
-    words: Words, figures: VisitFigures, here: CourseRow | None, first: int | None
-) -> tuple[Compared, ...]:
-    """What of a visit can be compared: with itself, and with the first visit, whose number is `first`."""
-    since = words.say("without feedback, since visit {n}").format(n=first)
+def compared_of(words: Words, figures: VisitFigures, here: CourseRow | None) -> tuple[Compared, ...]:
+    """What of a visit can be compared: with itself, and with the first one of its course."""
     named = (
         (words.say("on minus off"), figures.on_off),
         (words.say("on minus baseline"), figures.lit_change),
-        (since, here.change if here else None),
+        (words.say("off minus first baseline"), here.change if here else None),
     )
     return tuple((name, each) for name, each in named if each is not None)

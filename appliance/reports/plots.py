@@ -167,6 +167,7 @@ def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float
             _course(axes, drawn_points, part, look)
             if look is not None and first is not None and (value := getattr(first, part)) is not None:
                 _band(axes.axhspan(value.mean - SDD_DEG, value.mean + SDD_DEG))
+                axes.axhline(value.mean, color=GREY, linewidth=0.7, zorder=0.5)
             last = max([1, visits, *(point.number for point in drawn_points)])
             axes.set_xlim(0.5, last + 0.5)
             axes.set_xticks(range(1, last + 1, max(1, -(-last // 10))))

@@ -27,7 +27,6 @@ _SIDES = ("left", "right")
 def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
     """The course."""
     rows = [row for row in source.course.rows if row.figures is not None]
-    against = words.say("since visit {n}").format(n=source.course.reference_number)
     bands: list[tuple[tuple[float, Item], ...]] = []
     if rows:
         bands.append(((1.0, course_picture(words, source.course, source.visits, 58.0)),))
@@ -41,7 +40,7 @@ def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
         title=f"{source.code} · {words.say('course')}",
         subtitle=words.say("feedback and training aid, not a diagnosis"),
         facts=_facts(words, source),
-        tiles=tiles(words, rows[-1], against) if rows else (),
+        tiles=tiles(words, rows[-1], source.course) if rows else (),
         bands=tuple(bands),
         foot=(
             words.say("Feedback and training aid, not a diagnosis."),
@@ -53,15 +52,17 @@ def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
 
 
 def _strides(words: Words, found: tuple[tuple[int, Curves], ...]) -> Picture:
-    first, newest = ((words.say("visit {n}").format(n=number), curves) for number, curves in found)
+    (first_n, first), (newest_n, newest) = found
+    names = (
+        words.say("visit {n}, baseline").format(n=first_n),
+        words.say("visit {n}, without feedback").format(n=newest_n),
+    )
     return Picture(
         title=words.say("Mean hip drop over a stride, first and newest visit"),
         alt=words.say("Mean hip drop of both sides over a stride in the first and in the newest visit"),
-        draw=partial(plots.strides, words, first, newest),
+        draw=partial(plots.strides, words, (names[0], first), (names[1], newest)),
         tall_mm=42.0,
-        note=words.say(
-            "All steps that count, with and without feedback. Hatched: one SD of the newest visit."
-        ),
+        note=words.say("Hatched: one SD of the newest visit."),
     )
 
 
@@ -84,22 +85,43 @@ def _facts(words: Words, source: RunnerSource) -> tuple[str, ...]:
 
 def _visits(words: Words, source: RunnerSource) -> Table:
     """One row a visit, the newest last."""
-    first = source.course.reference_number
     head = (
         words.say("visit"), words.say("day"), words.say("min run"),
         words.say("left hip, °"), words.say("right hip, °"), words.say("difference, °"),
-        words.say("left hip, since visit {n}").format(n=first), words.say("right hip, since visit {n}").format(n=first),
+        words.say("left hip, change"), words.say("right hip, change"),
         words.say("feedback on, left / right"), words.say("on target"), words.say("cadence"),
     )  # fmt: skip
     both = list(zip(source.seen, source.course.rows, strict=True))
-    note = f"{words.say('Without feedback, mean ± SD; on target: with feedback.')} {discs(words)}"
+    about = words.say(
+        "Without feedback, mean ± SD; on target: with feedback. Changes are from the first baseline."
+    )
+    note = f"{about} {discs(words)}"
     if len(both) > _MOST_VISITS:
         unlisted = words.several(
             "{n} earlier visit is not listed.", "{n} earlier visits are not listed.", len(both) - _MOST_VISITS
         )
         note = f"{unlisted} {note}"
-    rows = tuple(_visit(words, seen, row) for seen, row in both[-_MOST_VISITS:])
+    rows = (*_first(words, source), *(_visit(words, seen, row) for seen, row in both[-_MOST_VISITS:]))
     return Table(title=words.say("Visit by visit"), head=head, rows=rows, note=note)
+
+
+def _first(words: Words, source: RunnerSource) -> tuple[tuple[str, ...], ...]:
+    """What all visits are compared with, where that is a part of the first one."""
+    course, row = source.course, next(iter(source.course.rows), None)
+    if course.reference is None or course.reference_of != "baseline" or row is None:
+        return ()
+    part = course.reference
+    return (
+        (
+            words.say("first baseline"),
+            words.day(row.began_s),
+            "",
+            *(mean_sd(words, hip(part, side).drop_deg) for side in _SIDES),
+            words.figure(part.asymmetry_deg.mean, sign=True),
+            *("", "", "", ""),
+            words.figure(part.cadence_spm.mean, 0),
+        ),
+    )
 
 
 def _visit(words: Words, seen: Seen, row: CourseRow) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ _TOLD = ("note", "mark", "pause", "stop", "no zero", "no baseline", "given up")
 
 
 def quality(words: Words, found: Quality, zeros: int = 0) -> Lines:
-    """How much was used, what was left out and why, what the camera missed. zeros : for each one measuring begins anew."""
+    """How much was used, what was left out and why, what the camera missed. zeros : taken; each begins anew."""
     lines = list(_used(words, found)) if found.steps else []
     if found.elsewhere:
         counted = words.several(

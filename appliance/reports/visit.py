@@ -22,10 +22,7 @@ Band = tuple[tuple[float, Item], ...]
 def visit_sheet(words: Words, source: VisitSource) -> Sheet:
     """A visit by a protocol, or one that was imported."""
     figures, here, course = source.figures, source.here(), source.course
-    against = words.say("since visit {n}").format(n=course.reference_number)
-    table = summary(
-        words, columns_of(words, figures), compared_of(words, figures, here, course.reference_number)
-    )
+    table = summary(words, columns_of(words, figures), compared_of(words, figures, here))
     bands: list[Band] = [((1.0, table),), _curves(words, source)]
     if len(source.data.blocks) > 1:
         bands += [((1.0, timeline(words, source)),), ((1.0, blocks(words, figures.blocks)),)]
@@ -34,7 +31,7 @@ def visit_sheet(words: Words, source: VisitSource) -> Sheet:
         title=title(words, source),
         subtitle=words.say("feedback and training aid, not a diagnosis"),
         facts=facts(words, source),
-        tiles=tiles(words, here, against) if here else (),
+        tiles=tiles(words, here, course) if here else (),
         bands=tuple(bands),
         foot=foot(words, source),
         language=words.language,

@@ -25,6 +25,7 @@ SETTINGS = (
     '{"camera":{"source":"picamera","sensor":"ov9281"},'
     '"feedback":{"mode":"step","target_deg":5.0,"band_deg":2.0}}'
 )
+CALIBRATION = '{"number":12,"made_s":1771000000.0}'
 DAY_S = 86_400.0
 BEGAN_S = 1_772_100_000.0
 _APART_S = 60.0 / 168.0
@@ -81,7 +82,7 @@ def visit(
     )  # fmt: skip
     span = SpanRow(
         n=0, at_s=0.0, t0_s=100.0, boot_id="b", wall_s=row.began_s, clock_set=True, software="hipbar 0.7.0",
-        header=HEADER, settings=SETTINGS, calibration='{"number":12,"made_s":1771000000.0}', frames=round(at_s * 120), lost=14,
+        header=HEADER, settings=SETTINGS, calibration=CALIBRATION, frames=round(at_s * 120), lost=14,
     )  # fmt: skip
     return VisitData(
         visit=row, blocks=tuple(blocks), stretches=tuple(stretches), steps=steps, spans=(span,), edition=1,

@@ -268,7 +268,8 @@ def test_an_exercise_counts_sets_repetitions_and_seconds_held() -> None:
 
 def test_a_long_course_lists_its_newest_visits_and_says_how_many_it_leaves_out() -> None:
     table = tables(sheets()["long course"])[0]
-    assert len(table.rows) == 20
+    assert table.rows[0][0] == "erster Ausgangswert"
+    assert len(table.rows) == 1 + 20
     assert table.note.startswith("12 frühere Termine")
 
 
