@@ -200,7 +200,10 @@ def _data(
     rows = step_rows(steps, span)
     rows = rows[np.argsort(rows["contact_s"], kind="stable")]
     rows["n"] = np.arange(len(rows))
-    rows["block"] = rows["lit"] = rows["paused"] = 0
+    rows["lit"] = rows["paused"] = 0
+    rows["block"] = np.where(
+        rows["contact_s"] >= 0.0, 0, -1
+    )  # a first contact may lie before the first frame
     return VisitData(
         visit=_visit(about, block, seconds, rows),
         blocks=(BlockRow(n=0, block=block, began_s=0.0, ended_s=seconds, why="done", ran_s=seconds),),
