@@ -195,7 +195,7 @@ def _data(
     span = SpanRow(
         n=1, at_s=0.0, t0_s=0.0, boot_id=None, wall_s=about.measured_s, clock_set=None, software=about.software,
         header=_header(about.software, rate_hz, settings.motion.zero_deg), calibration="{}",
-        settings=msgspec.json.encode(settings).decode(), frames=len(track), lost=0,
+        settings=_in_force(settings, about), frames=len(track), lost=0,
     )  # fmt: skip
     rows = step_rows(steps, span)
     rows = rows[np.argsort(rows["contact_s"], kind="stable")]
@@ -223,6 +223,12 @@ def _visit(about: About, block: Block, seconds: float, rows: NDArray[np.void]) -
         began_s=about.measured_s, clock_set=None, ended_s=about.measured_s + seconds, seconds=seconds,
         planned_s=seconds, ran_s=seconds, steps=len(rows), software=about.software, edition=EDITION, plan=plan,
     )  # fmt: skip
+
+
+def _in_force(settings: Settings, about: About) -> str:
+    """The settings that had a part in the figures; the camera was the laboratory's."""
+    sections = {"motion": settings.motion, "feedback": settings.feedback}
+    return msgspec.json.encode(sections | {"camera": {"source": f"motion laboratory: {about.file}"}}).decode()
 
 
 def _header(software: str, rate_hz: float, zero_deg: float) -> str:
