@@ -20,11 +20,11 @@ from hw.camera.training import DROP_DEG, LAPSE_FOR_S, LAPSE_S
 from hw.camera.world import World
 
 RATE_HZ = 60.0
-SHORT = "sets = 1\nrest_s = 4\nready_s = 4\nstand_s = 2\n"
-HIP_DROP = 'kind = "reps"\nreps = 3\nrange_deg = 6\n' + SHORT
+SHORT = "sets = 1\nrest_s = 2\nready_s = 2\nstand_s = 2\n"
+HIP_DROP = 'kind = "reps"\nreps = 2\nrange_deg = 6\n' + SHORT
 WALL = 'kind = "hold"\nhold_s = 11\nband_deg = 3\n' + SHORT
 PLANK = 'kind = "hold"\nmeasure = "height"\nrange_px = 15\nhold_s = 6\nreps = 2\npause_s = 5\n'
-PLANK += 'sides = ["left"]\nsets = 1\nrest_s = 12\nready_s = 10\nstand_s = 0\n'
+PLANK += 'sides = ["left"]\nsets = 1\nrest_s = 12\nready_s = 8\nstand_s = 0\n'
 
 
 class Done(NamedTuple):
@@ -75,6 +75,10 @@ class Room:
                 break
         return Done(acts, self._drill.state, shown, np.array(errors), elsewhere)
 
+    def way_deg(self, rep: Rep) -> float:
+        """How far the pelvis truly tilted in a repetition that is over."""
+        return float(np.ptp(self._world.elevation_deg(np.arange(rep.began_s, rep.ended_s, 0.01))))
+
     def _direct(self, t_s: float) -> None:
         """The person goes over to the set's own side when its rest begins."""
         n = self._drill.progress.block
@@ -112,16 +116,20 @@ def reps(acts: list[Act], n: int | None = None) -> list[Rep]:
 
 @pytest.mark.parametrize("runner", ["rbds001", "ric"])
 def test_hip_drops_are_counted_as_many_as_they_are_and_as_wide_on_both_sides(runner: str) -> None:
-    done = Room(drill_plan(parse_exercise(HIP_DROP, "a.toml")), "hip drops", runner).until_over(60.0)
+    room = Room(drill_plan(parse_exercise(HIP_DROP, "a.toml")), "hip drops", runner)
+    done = room.until_over(60.0)
     assert done.state is VisitState.DONE
     ended = [act for act in done.acts if isinstance(act, BlockEnded)]
     assert [act.why for act in ended] == ["done"] * 5
     for n in (2, 4):
         found = reps(done.acts, n)
-        assert [rep.number for rep in found] == [1, 2, 3]
-        assert all(abs((rep.range_deg or 0) - (DROP_DEG[1] - DROP_DEG[0])) < 0.8 for rep in found)
+        assert [rep.number for rep in found] == [1, 2]
+        assert [rep.range_deg for rep in found] == pytest.approx(
+            [room.way_deg(rep) for rep in found], abs=0.2
+        )
+        assert found[-1].range_deg == pytest.approx(DROP_DEG[1] - DROP_DEG[0], abs=0.5)
         apart = np.diff([rep.ended_s for rep in found])
-        assert apart == pytest.approx([4.0, 4.0], abs=0.1)
+        assert apart == pytest.approx([4.0], abs=0.1)
     assert set(done.live) == {Shown.MEASUREMENT}, "the pelvis is live although nobody runs"
     assert Shown.MEASUREMENT not in done.elsewhere
     assert np.nanpercentile(np.abs(done.errors_deg), 95) < 0.5  # the zero was taken beside the step
