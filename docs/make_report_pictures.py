@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pymupdf
 from PIL import Image
@@ -22,17 +23,19 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reports")]
 
 from reported import cue_trial, exercise, source_of  # noqa: E402
 
+from appliance.clinic.cue import parse_cues  # noqa: E402
 from appliance.reports.gather import runner_source, visit_source  # noqa: E402
 from appliance.reports.pdf import pdf  # noqa: E402
 from appliance.reports.report import sheet_of  # noqa: E402
 from appliance.reports.source import RunnerSource, VisitSource  # noqa: E402
 from appliance.reports.words import Words  # noqa: E402
+from appliance.store import texts  # noqa: E402
 from appliance.store.store import Store  # noqa: E402
 from tests.course.player import course  # noqa: E402
 
 OUT = Path(__file__).parent / "pictures"
 RUNNER, FADED = "R-014", 6
-_DPI, _COLOURS, _MARGIN_PX = 112, 48, 24
+_DPI, _COLOURS, _MARGIN_PX = 112, 200, 24
 
 
 def picture(source: VisitSource | RunnerSource, language: str = "en") -> Image.Image:
@@ -58,7 +61,9 @@ def draw(folder: Path) -> None:
         save(picture(visit_source(store, FADED, made_s=made_s)), "report_visit")
         save(picture(runner_source(store, RUNNER, made_s=made_s)), "report_course")
         save(picture(runner_source(store, RUNNER, made_s=made_s), "de"), "report_course_de")
-    save(picture(source_of(cue_trial())), "report_cue")
+        shipped = texts.cues(folder)
+    trial = msgspec.structs.replace(source_of(cue_trial()), cues=parse_cues(shipped.text, shipped.origin))
+    save(picture(trial), "report_cue")
     save(picture(source_of(exercise())), "report_exercise")
 
 

@@ -48,11 +48,11 @@ def _rows(found: CueResult) -> dict[str, CueRow]:
 def _tiles(words: Words, found: CueResult) -> tuple[Tile, ...]:
     rows = _rows(found)
     names = {
-        "left": words.say("Left hip drop, change with the cue (right stance)"),
-        "right": words.say("Right hip drop, change with the cue (left stance)"),
+        "left": words.say("Left hip (right stance), with the cue"),
+        "right": words.say("Right hip (left stance), with the cue"),
     }
     drops = [_tile(words, names[side], rows[figure], "°", 1) for side, figure in _SIDES]
-    name = words.say("Cadence, change with the cue")
+    name = words.say("Cadence, with the cue")
     return (*drops, _tile(words, name, rows["cadence_spm"], words.say("steps/min"), 0))
 
 

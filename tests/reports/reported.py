@@ -86,7 +86,7 @@ def visit(
     )  # fmt: skip
     return VisitData(
         visit=row, blocks=tuple(blocks), stretches=tuple(stretches), steps=steps, spans=(span,), edition=1,
-        events=(EventRow(at_s=401.0, wall_s=0.0, kind="note", words="belt at 2.6 m/s"),),
+        events=(EventRow(at_s=401.0, wall_s=0.0, kind="note", words="belt at 2.6 m/s"),) if at_s > 401 else (),
     )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def _steps(
     count = len(rows)
     rows["block"], rows["quality"] = n, 1.0
     rows["right"] = np.arange(count) % 2
-    rows["contact_s"] = at_s + np.arange(count) * _APART_S
+    rows["contact_s"] = at_s + np.arange(count) * _APART_S + rng.normal(0.01, 0.004, count)
     for stretch in lit:
         rows["lit"][rows["contact_s"] >= stretch.began_s] = int(stretch.aim.mode != "off")
     noise = np.zeros(count)

@@ -255,8 +255,10 @@ def test_steps_that_were_left_out_are_counted_with_their_reason() -> None:
 
 
 def test_a_cue_trial_shows_what_the_cue_changed_and_what_was_said() -> None:
-    sheet = sheets()["trial"]
-    assert tile(sheet, "Linke Hüfte, Änderung mit der Ansage (Standbein rechts)") == "−3,1"
+    sheet, row = sheets()["trial"], {row.figure: row for row in trials(cue_trial())[0].rows}["right_drop_deg"]
+    assert row.with_cue.change == pytest.approx(-3.1, abs=0.5)
+    shown = Words("de").figure(row.with_cue.change, sign=True)
+    assert tile(sheet, "Linke Hüfte (Standbein rechts), mit Ansage") == shown
     assert any("push the ground back" in fact for fact in sheet.facts)
 
 
