@@ -10,12 +10,13 @@ anew, and a visit is written as the service writes it, to count the bytes that r
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ from appliance.clinic.rows import STEP, BlockRow, StretchRow, VisitData, VisitRo
 from appliance.clinic.terms import DARK, Aim, Baseline, Block, BlockBegan, Kind, Plan, VisitKind, VisitState
 from appliance.store.opening import FILE
 from appliance.store.read import Trace
+from appliance.store.recover import close_interrupted
 from appliance.store.store import Store
 from appliance.store.verify import verify
 from appliance.store.writer import Writer
@@ -129,8 +131,15 @@ def frames(seconds: int) -> Iterator[Trace]:
     return ((0, track(n), trace(n)) for n in range(seconds))
 
 
-def waits(folder: Path) -> dict[str, float]:
-    """Seconds that people wait, each time with a store that is opened anew."""
+class Wait(NamedTuple):
+    """Seconds, and megabytes that were read for it from a disk of which nothing was in memory."""
+
+    took_s: float
+    read_mb: float
+
+
+def waits(folder: Path) -> dict[str, Wait]:
+    """How long people wait, each time with a store that is opened anew."""
     with Store.open(folder) as store:
         last = store.visit("last")
     middle, code = last.id // 2, _code(last.id // 2)
@@ -149,11 +158,22 @@ def waits(folder: Path) -> dict[str, float]:
         "a visit's steps, 30 min": lambda store: store.data(last.id),
         "its trace, 216,000 frames": lambda store: sum(len(t) for _, t, _ in store.trace(last.id)),
     }
-    took = {what: _timed(lambda do=do: _with(folder, do)) for what, do in asked.items()}
-    writer = Writer(folder, reserve_mb=1.0)
-    took["begin a visit"] = _timed(lambda: writer.begin(beginning(code)))
-    writer.close()
+    took = {what: _cold(folder, lambda do=do: _with(folder, do)) for what, do in asked.items()}
+    begun: list[int] = []
+    with contextlib.closing(Writer(folder, reserve_mb=1.0)) as writer:
+        took["begin a visit"] = _cold(folder, lambda: begun.append(writer.begin(beginning(code))))
+    close_interrupted(folder, begun[0])
     return took
+
+
+def _cold(folder: Path, do: Callable[[], Any]) -> Wait:
+    """With nothing of the file in memory."""
+    with (folder / FILE).open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    before = _io("read_bytes")
+    took_s = _timed(do)
+    return Wait(took_s, (_io("read_bytes") - before) / 1e6)
 
 
 def _with(folder: Path, do: Callable[[Store], Any]) -> None:
@@ -171,7 +191,7 @@ def written(folder: Path, seconds: int = 600) -> tuple[float, float, float]:
     """Of a visit that is written second by second: MB a minute to the kernel, to the disk, and in the file."""
     with Store.open(folder, make=True) as store:
         store.add_runner("R07", "", WALL_S)
-    before, size = _to_disk(), (folder / FILE).stat().st_size
+    before, size = _io("write_bytes"), (folder / FILE).stat().st_size
     writer = Writer(folder, reserve_mb=1.0)
     number = writer.begin(beginning())
     writer.post(span(number))
@@ -183,12 +203,12 @@ def written(folder: Path, seconds: int = 600) -> tuple[float, float, float]:
     os.sync()
     minutes = seconds / 60
     grown = (folder / FILE).stat().st_size - size
-    return handed / 1e6 / minutes, (_to_disk() - before) / 1e6 / minutes, grown / 1e6 / minutes
+    return handed / 1e6 / minutes, (_io("write_bytes") - before) / 1e6 / minutes, grown / 1e6 / minutes
 
 
-def _to_disk() -> int:
+def _io(name: str) -> int:
     lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def main(words: list[str]) -> int:
@@ -204,8 +224,8 @@ def main(words: list[str]) -> int:
         made_s = _timed(lambda: made(big, asked.visits, asked.steps, asked.traced, tell=True))
         print(f"\n{asked.visits:,} visits made in {made_s:.0f} s")
     print(f"{(big / FILE).stat().st_size / 1e6:,.0f} MB on the disk")
-    for what, took_s in waits(big).items():
-        print(f"  {1000 * took_s:9.1f} ms  {what}")
+    for what, (took_s, read_mb) in waits(big).items():
+        print(f"  {1000 * took_s:9.1f} ms {read_mb:8.2f} MB  {what}")
     found: list[Any] = []
     print(f"  {_timed(lambda: found.append(verify(big))):9.1f} s   verify: {found[0]}")
     if not (small / FILE).exists():
