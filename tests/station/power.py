@@ -1,12 +1,13 @@
 """The installed station, switched on and off at the wall, becomes the figures of docs/bench.md: `tests.station power`.
 
-    python -m tests.station power [boot | frozen | unplug | cuts | replays | writes ...]     all of them without a word
+    python -m tests.station power [boot | frozen | unplug | cuts | plain | replays | writes ...]     all without a word
 
 boot: cold boots to the first light and the first step, with nobody logged in. frozen: systemd is, and the hardware
 watchdog ends that. unplug: the camera, under the service. cuts: QEMU is killed while the station records and a load
 writes, and the machine is switched on again; its disks are opened with O_DIRECT (cache=none), so that what the machine
 was told is done is in the file, and what was in its memory, or on its way, is gone. replays: many cuts of one recorded
-run, with the disk's own cache lost as well (`powercut.py`), and the control. writes: what goes to the card in an hour.
+run, with the disk's own cache lost as well (`powercut.py`), and the control. plain: the same of the load alone, for
+longer. writes: what goes to the card in an hour.
 Times in seconds. Ends with 1 when something was lost or did not come back.
 """
 
@@ -152,7 +153,7 @@ def _on(station: installed.Station, data: Path) -> Iterator[Vm]:
 def _load(vm: Vm, data: Path, seconds: float) -> None:
     """The load runs, everybody in it has promised something, and then it goes on for so long."""
     coldboot.equip(vm)
-    vm.put(powercut.KEEPING, "/opt/bench/keeping")
+    powercut.put_load(vm)
     vm.run("mkdir -p /load; mount -o noatime /dev/vdb /load")
     vm.run(f"until grep -q '\"on\":true' {STATUS}; do sleep 0.5; done", timeout_s=120)
     load = powercut.SERVICE_LOAD.format(disk="/dev/vdb", seconds=600).replace(STATE, "/load")
@@ -160,7 +161,7 @@ def _load(vm: Vm, data: Path, seconds: float) -> None:
     vm.run(f"dd if=/dev/zero of=/dev/vdb bs={writing.SLOT} seek={last} oflag=direct", check=False)
     vm.run(f"{load} >/run/load.log 2>&1 </dev/null &")
     until_s = time.monotonic() + 120
-    while len(list(_promised(data))) < 5:
+    while len(list(_promised(data))) < 6:
         assert time.monotonic() < until_s, vm.read("/run/load.log")
         time.sleep(0.2)
     time.sleep(seconds)
@@ -205,6 +206,20 @@ def replays(vm: Vm) -> Rows:
     return [
         ("replayed cuts, the service and the load", report.as_text().replace("\n", ";")),
         ("the control: the load without fsync", control.as_text().replace("\n", ";")),
+    ]
+
+
+def plain() -> Rows:
+    """Many cuts of the load alone, in a machine that has nothing else to do: the store gets further in it."""
+    with bench.started() as vm, tempfile.TemporaryDirectory() as name:
+        report = powercut.cut_often(powercut.recorded(vm, 3 * _LOAD_S, Path(name)), REPLAYS, SEED)
+        unsynced = powercut.recorded(vm, _LOAD_S, Path(name), syncs=False)
+    control = powercut.cut_often(unsynced, REPLAYS // 4, SEED)
+    assert control.bad, control.as_text()
+    assert not report.bad, [one.wrong for one in report.bad]
+    return [
+        ("replayed cuts, the load alone", report.as_text().replace("\n", ";")),
+        ("its control: without fsync", control.as_text().replace("\n", ";")),
     ]
 
 
@@ -253,7 +268,7 @@ def _written(vm: Vm, log: Path, name: str) -> Rows:
     ]
 
 
-APART: dict[str, Callable[[], Rows]] = {"boot": boots, "cuts": cuts}
+APART: dict[str, Callable[[], Rows]] = {"boot": boots, "cuts": cuts, "plain": plain}
 ON_ONE: dict[str, Callable[[Vm], Rows]] = {
     "unplug": unplug,
     "writes": writes,

@@ -32,10 +32,12 @@ from tests.station.blocklog import Cut, Entry
 from tests.station.guest import writing
 from tests.station.image import run
 from tests.station.vm import Vm
+from tests.store.kills import wrong_with as wrong_with_store
 
 DISK_BYTES = 96 << 20
 _SHARED_MEMORY = Path("/dev/shm")
-KEEPING = Path(__file__).parents[1] / "keeping/load.py"
+_TESTS = Path(__file__).parents[1]
+KEEPING, VISITS = _TESTS / "keeping/load.py", (_TESTS / "store/made.py", _TESTS / "store/kills.py")
 STATE, STATUS = "/var/lib/hipbar", "/run/hipbar/status.json"
 _WRITING = "PYTHONPATH=/opt/bench/keeping {python} /opt/bench/writing.py {{disk}}"
 LOAD = "LOAD_SYNCS={syncs} " + _WRITING.format(python="/opt/hipbar/bin/python") + " /load {seconds}"
@@ -51,7 +53,12 @@ def promise_in(slot: bytes) -> Promise:
 
 
 def _kind(promise: Promise) -> str:
-    names = {"whole": "whole files", "archive": "recordings", "service": "the service's recording"}
+    names = {
+        "whole": "whole files",
+        "archive": "recordings",
+        "service": "the service's recording",
+        "clinic": "visits",
+    }
     return next(words for name, words in names.items() if name in promise)
 
 
@@ -116,7 +123,7 @@ def recorded(vm: Vm, seconds: float, folder: Path, *, syncs: bool = True) -> Rec
     disk, log = folder / "load.disk", folder / "load.log"
     make_disk(disk)
     start = disk.read_bytes()
-    vm.put(KEEPING, "/opt/bench/keeping")
+    put_load(vm)
     with vm.logged_disk(disk, log) as device:
         vm.run(f"mkdir -p /load; mount {device} /load", timeout_s=60)
         vm.run(
@@ -134,7 +141,7 @@ def recorded_service(vm: Vm, seconds: float, folder: Path) -> Recorded:
     disk, log = folder / "load.disk", folder / "load.log"
     make_disk(disk)
     start = disk.read_bytes()
-    vm.put(KEEPING, "/opt/bench/keeping")
+    put_load(vm)
     vm.run("systemctl stop hipbar", timeout_s=60)
     with vm.logged_disk(disk, log) as device:
         vm.run(
@@ -146,6 +153,13 @@ def recorded_service(vm: Vm, seconds: float, folder: Path) -> Recorded:
         vm.run(f"systemctl stop hipbar; umount {STATE}; systemctl start hipbar", timeout_s=120)
     log.unlink()
     return Recorded(start, entries)
+
+
+def put_load(vm: Vm) -> None:
+    """What the load needs of the tests."""
+    vm.put(KEEPING, "/opt/bench/keeping")
+    for path in VISITS:
+        vm.put(path, "/opt/bench/keeping/tests/store")
 
 
 def make_disk(path: Path) -> None:
@@ -230,6 +244,8 @@ def broken(promise: Promise, files: Path, told: Frames) -> list[str]:
         return _broken_whole(files / promise["whole"], promise["number"])
     if "service" in promise:
         return _broken_service(files / "recordings", promise, told)
+    if "clinic" in promise:
+        return _broken_clinic(files / promise["clinic"], promise)
     return keeping.broken(promise, files / promise["archive"])
 
 
@@ -238,6 +254,12 @@ def _broken_whole(path: Path, promised: int) -> list[str]:
     if number is None:
         return [f"file not whole: {path.name}"]
     return [f"file older than promised: {path.name}, {number} of {promised}"] if number < promised else []
+
+
+def _broken_clinic(folder: Path, promise: Promise) -> list[str]:
+    """The store, as the next start finds it."""
+    visits = {promise["visit"]: promise} if "visit" in promise else {}
+    return [f"store: {words}" for words in wrong_with_store(folder, visits, promise.get("runners", 1))]
 
 
 def _broken_service(folder: Path, promise: Promise, told: Frames) -> list[str]:

@@ -48,9 +48,9 @@ def test_writes_were_under_way_at_every_cut_and_promises_had_been_made(report: R
     assert sum(one.cut.lost for one in report.found) > CUTS / 2
 
 
-def test_the_load_kept_recordings_and_whole_files(report: Report) -> None:
+def test_the_load_kept_recordings_visits_and_whole_files(report: Report) -> None:
     kinds = {key for _, _, promise in report.recorded.promises for key in promise}
-    assert kinds >= {"whole", "archive", "frames"}
+    assert kinds >= {"whole", "archive", "frames", "clinic", "visit"}
 
 
 def test_a_product_that_brings_nothing_to_the_disk_is_found_out(control: Report) -> None:

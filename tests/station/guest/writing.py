@@ -1,7 +1,8 @@
 """The product's own writing becomes a heavy load on a disk, with a line on the raw disk for everything acknowledged.
 
 Runs in the guest as root, with hipbar installed. Settings and a calibration are written whole again and again,
-archives keep runners far faster than anybody runs (`tests/keeping/load.py`), and somebody else fills a log that nobody
+archives keep runners far faster than anybody runs (`tests/keeping/load.py`), a store keeps visits
+(`tests/store/kills.py`), and somebody else fills a log that nobody
 syncs; each in a process of its own. As soon as the product says that something is kept, that is written past the file
 system, into `ROOM` bytes of the disk behind it: in a log of the disk's writes these lines stand exactly where the
 promises were made. LOAD_SYNCS=no takes every fsync from all of them, and the promises stay: the control that shows that
@@ -33,6 +34,10 @@ WHOLES = {"settings.toml": 3_000, "calibration.json": 60_000}
 ARCHIVES = {"archive-a": 1, "archive-b": 2}
 """Folders of recordings, and the seed of what they keep."""
 
+CLINIC = "clinic"
+"""The folder of a store."""
+
+_CLINIC_BYTES = 12e6
 _ARCHIVE_MB, _OTHERS_BYTES, _PIECE = 12.0, 8 << 20, 1 << 16
 
 
@@ -87,6 +92,33 @@ def archive(folder: Path, promises: Promises, until_s: float) -> None:
     keeping.come_and_go(folder, promise, until_s, limit_mb=_ARCHIVE_MB, seed=ARCHIVES[folder.name])
 
 
+def clinic(folder: Path, promises: Promises, until_s: float) -> None:
+    """Visits, one after the other; it ends with its parent."""
+    from tests.store import kills
+
+    if os.environ.get("LOAD_SYNCS") == "no":
+        without_commits()
+
+    def promise(**words: str | int) -> None:
+        promises.make(clinic=folder.name, **words)
+        if time.monotonic() > until_s:
+            os._exit(0)  # between two words, as a power cut would
+
+    kills.write(folder, 1, promise, _CLINIC_BYTES)
+
+
+def without_commits() -> None:
+    """From now on no store of this process waits for the disk."""
+    from appliance.store import notary, opening
+
+    def careless(*words: object, **more: object) -> object:
+        db = opening.connected(*words, **more)  # type: ignore[arg-type]
+        db.execute("PRAGMA synchronous = OFF")
+        return db
+
+    notary.connected = careless
+
+
 def others(path: Path, until_s: float) -> None:
     """A log that is overwritten round and round, sent to the disk at once and never waited for."""
     rng = random.Random(path.name)
@@ -117,13 +149,25 @@ def without_syncs() -> None:
     os.sync = lambda: None
 
 
+def preload() -> None:
+    """What takes long to load on an emulated processor is there before anybody's time runs."""
+    import load
+
+    from tests.store import kills
+
+    assert load
+    assert kills
+
+
 def main(disk: str, folder: str, seconds: str, *status: str) -> int:
     """All at once, for so long; 0 when nobody fell over."""
     if os.environ.get("LOAD_SYNCS") == "no":
         without_syncs()
+    preload()
     until_s = time.monotonic() + float(seconds)
     jobs = [(write_wholes, Path(folder, name)) for name in WHOLES]
     jobs += [(archive, Path(folder, name)) for name in ARCHIVES] + [(witness, Path(name)) for name in status]
+    jobs.append((clinic, Path(folder, CLINIC)))
     workers = [
         multiprocessing.Process(target=job, args=(path, Promises(disk, slot), until_s))
         for slot, (job, path) in enumerate(jobs)
