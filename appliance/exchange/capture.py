@@ -5,7 +5,7 @@ Metres in the laboratory's own axes; seconds from the file's first frame; NaN = 
 
 from __future__ import annotations
 
-import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -86,17 +86,30 @@ def text_of(path: Path) -> str:
         raise unreadable(path, f"can't be read: {error.strerror}", "name another file") from None
 
 
-def figures(path: Path, rows: Sequence[Sequence[str]], columns: int, first_line: int) -> F64:
-    """Rows of cells as (n, columns) numbers; an empty or missing cell is NaN. first_line : of the file, for errors."""
-    full = [
-        [cell.strip() or "nan" for cell in row[:columns]] + ["nan"] * (columns - len(row)) for row in rows
-    ]
+def figures(path: Path, lines: Sequence[str], columns: int, first_line: int, between: str = "\t") -> F64:
+    """Lines of cells as (n, columns) numbers; an empty or missing cell is NaN. first_line : of the file, for errors.
+
+    Where anything but a comma stands between cells, a comma is a decimal one.
+    """
+    full = [line for line in lines if line.strip(between + ' \r"')]
     if not full:
         raise unreadable(path, "it holds no frames")
+    empty = re.compile(rf"(?<={re.escape(between)}) *(?={re.escape(between)})")
+    plain = (_plain(line, columns, between) for line in full)
+    filled = (empty.sub("nan", f"{between}{line}{between}")[1:-1] for line in plain)
     try:
-        return np.loadtxt(io.StringIO("\n".join(map("\t".join, full))), delimiter="\t", ndmin=2)
+        return np.loadtxt(filled, delimiter=between, usecols=range(columns), comments=None, ndmin=2)
     except ValueError:
-        raise _no_number(path, full, first_line) from None
+        raise _no_number(
+            path, [_plain(line, columns, between) for line in full], between, first_line
+        ) from None
+
+
+def _plain(line: str, columns: int, between: str) -> str:
+    """A line without quotes and decimal commas, with at least so many cells."""
+    line = line.rstrip("\r").replace('"', "")
+    line = line if between == "," else line.replace(",", ".")
+    return line + between * max(0, columns - 1 - line.count(between))
 
 
 def rate_of(path: Path, t_s: F64) -> float:
@@ -109,11 +122,11 @@ def rate_of(path: Path, t_s: F64) -> float:
     return 1.0 / float(np.median(steps))
 
 
-def _no_number(path: Path, rows: Sequence[Sequence[str]], first_line: int) -> SourceError:
-    for line, row in enumerate(rows, first_line):
-        for cell in row:
+def _no_number(path: Path, lines: Sequence[str], between: str, first_line: int) -> SourceError:
+    for number, line in enumerate(lines, first_line):
+        for cell in line.split(between):
             try:
-                float(cell)
+                float(cell or "nan")
             except ValueError:
-                return unreadable(path, f"line {line}: `{cell[:30]}` is no number")
+                return unreadable(path, f"line {number}: `{cell[:30]}` is no number")
     return unreadable(path, "a cell is no number")

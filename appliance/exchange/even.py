@@ -109,8 +109,13 @@ def _scale(data: VisitData, marks: F64, pair_mm: float | None) -> float:
     if pair_mm is None:
         own = head_of(data.spans[0]).px_per_m if data.spans else None
         return 1.0 if own is None else 1000.0 / own
-    apart_px = float(np.nanmedian(np.hypot(*(marks[:, 1] - marks[:, 0]).T)))
-    return pair_mm / apart_px
+    apart_px = np.hypot(*(marks[:, 1] - marks[:, 0]).T)
+    seen = apart_px[np.isfinite(apart_px)]
+    if not len(seen):
+        raise SourceError(
+            "the pelvis pair was never seen in this part of the visit", fix="export another part"
+        )
+    return pair_mm / float(np.median(seen))
 
 
 def _onto(grid_s: F64, t_s: F64, table: F64, gap_s: float) -> F64:

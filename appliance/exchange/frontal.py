@@ -34,8 +34,8 @@ class Axes(msgspec.Struct, frozen=True):
 
 def axes_of(places: F64, t_s: F64) -> Axes:
     """Where up and right are, from (n, 4, 3) places."""
-    pelvis, heels = places[:, :2].mean(axis=1), places[:, 2:].mean(axis=1)
-    rise, across = _middle(pelvis - heels), _middle(places[:, 1] - places[:, 0])
+    middles = np.stack([_middle(places[:, k]) for k in range(4)])
+    rise, across = middles[:2].mean(axis=0) - middles[2:].mean(axis=0), _middle(places[:, 1] - places[:, 0])
     k = int(np.argmax(np.abs(rise)))
     if not np.isfinite(rise).all() or abs(rise[k]) < _CLEAR * float(np.linalg.norm(rise)):
         raise SourceError(

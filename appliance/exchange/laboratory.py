@@ -58,24 +58,30 @@ def read_csv(path: Path, unit: str | None = None, rate_hz: float | None = None) 
     for number, line in enumerate(lines):
         if line.strip(' ,;\t"') == "Trajectories":
             return _nexus(path, lines, number, unit)
-    cells = _cells(lines)
-    if not cells:
-        raise unreadable(path, "is empty")
-    return _flat(path, cells, unit, rate_hz)
+    return _flat(path, lines, unit, rate_hz)
 
 
-def _cells(lines: Sequence[str], heads: int = 1) -> list[list[str]]:
-    """Lines as cells; which sign stands between them is told by the head's lines, which have no decimal commas."""
-    between = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines[:heads]))
-    rows = list(csv.reader(lines, delimiter=between))
-    if between != ",":
-        rows = [[cell.replace(",", ".") for cell in row] for row in rows]
-    return rows
+def _head(lines: Sequence[str]) -> tuple[str, list[list[str]]]:
+    """What stands between the cells, told by the head's lines, which have no decimal commas; and these as cells."""
+    between = max(",;\t", key=lambda sign: sum(line.count(sign) for line in lines))
+    return between, [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=between)]
 
 
-def _flat(path: Path, cells: list[list[str]], unit: str | None, rate_hz: float | None) -> Capture:
+def _flat(path: Path, lines: Sequence[str], unit: str | None, rate_hz: float | None) -> Capture:
     """One head line, one line a frame."""
-    head = [cell.strip() for cell in cells[0]]
+    between, (head,) = _head(lines[:1])
+    whole, units = _columns(path, head)
+    table = figures(path, lines[1:], len(head), 2, between)
+    named, metres = unit_of(path, next(iter(units), ""), unit)
+    t_s = _times(path, head, table, rate_hz)
+    markers = {name: table[:, [axes[a] for a in "xyz"]] * metres for name, axes in whole.items()}
+    rate_hz = rate_hz or rate_of(path, t_s)
+    said = (f"{named}, {rate_hz:.4g} frames/s",)
+    return Capture(kind="CSV", rate_hz=rate_hz, t_s=t_s, markers=markers, said=said)
+
+
+def _columns(path: Path, head: Sequence[str]) -> tuple[dict[str, dict[str, int]], set[str]]:
+    """Which column is which axis of which marker, and the units that their names have."""
     found: dict[str, dict[str, int]] = {}
     units: set[str] = set()
     for k, cell in enumerate(head):
@@ -93,14 +99,7 @@ def _flat(path: Path, cells: list[list[str]], unit: str | None, rate_hz: float |
         )
     if len(units) > 1:
         raise unreadable(path, f"its columns have several units: {', '.join(sorted(units))}")
-    table = figures(path, [row for row in cells[1:] if any(map(str.strip, row))], len(head), 2)
-    named, metres = unit_of(path, next(iter(units), ""), unit)
-    t_s = _times(path, head, table, rate_hz)
-    markers = {name: table[:, [axes[a] for a in "xyz"]] * metres for name, axes in whole.items()}
-    rate_hz = rate_hz or rate_of(path, t_s)
-    return Capture(
-        kind="CSV", rate_hz=rate_hz, t_s=t_s, markers=markers, said=(f"{named}, {rate_hz:.4g} frames/s",)
-    )
+    return whole, units
 
 
 def _times(path: Path, head: list[str], table: F64, rate_hz: float | None) -> F64:
@@ -119,7 +118,7 @@ def _times(path: Path, head: list[str], table: F64, rate_hz: float | None) -> F6
 def _nexus(path: Path, lines: list[str], at: int, unit: str | None) -> Capture:
     """The block below "Trajectories": rate, names, "Frame,Sub Frame,X,Y,Z,...", units, frames."""
     end = next((k for k in range(at + 5, len(lines)) if not lines[k].strip(" ,;\t")), len(lines))
-    cells = _cells(lines[at + 1 : end], heads=4)
+    between, cells = _head(lines[at + 1 : min(end, at + 5)])
     try:
         rate_hz, names, axes, units = float(cells[0][0]), cells[1], cells[2], cells[3]
     except (IndexError, ValueError):
@@ -128,7 +127,7 @@ def _nexus(path: Path, lines: list[str], at: int, unit: str | None) -> Capture:
     markers = dict(zip(distinct([name for _, name in at_column]), (k for k, _ in at_column), strict=True))
     if not markers or [a.strip().upper() for a in axes[2:5]] != ["X", "Y", "Z"] or not 0 < rate_hz < 1e5:
         raise unreadable(path, "its block `Trajectories` does not name markers with X, Y and Z")
-    table = figures(path, cells[4:], len(axes), at + 6)
+    table = figures(path, lines[at + 5 : end], len(axes), at + 6, between)
     named, metres = unit_of(path, next((u for u in units if u.strip() in METRES), ""), unit)
     last = len(axes) - 3
     return Capture(

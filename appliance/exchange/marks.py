@@ -97,6 +97,10 @@ def _only(names: list[str]) -> str:
 def _named(markers: Mapping[str, F64], names: Mapping[str, list[str]], name: str) -> str:
     """A marker that was asked for by name."""
     if name in markers:
+        if not np.isfinite(markers[name]).any():
+            raise SourceError(
+                f"marker `{name}` is not seen in a single frame", fix=f"The file has {_listed(markers)}"
+            )
         return name
     if found := names.get(_plain(name)):
         return _only(found)

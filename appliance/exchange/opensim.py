@@ -65,8 +65,7 @@ def read_trc(path: Path, unit: str | None = None) -> Capture:
     if not names or not all(names):
         raise unreadable(path, "its fourth line does not name the markers")
     first = 5 + (not lines[5].strip())
-    rows = [line.split("\t") for line in lines[first:] if line.strip()]
-    table = figures(path, rows, 2 + 3 * len(names), first + 1)
+    table = figures(path, lines[first:], 2 + 3 * len(names), first + 1)
     unit, metres = unit_of(path, facts.get("Units", ""), unit)
     markers = {name: table[:, 2 + 3 * k : 5 + 3 * k] * metres for k, name in enumerate(names)}
     t_s = table[:, 1] - table[0, 1]

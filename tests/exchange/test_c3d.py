@@ -122,3 +122,10 @@ def test_more_steps_than_the_format_holds_are_refused(tmp_path: Path) -> None:
     grid = Even(120.0, np.arange(n) / 120.0, np.zeros((n, 4, 2)), np.zeros(n))
     with pytest.raises(SourceError, match="foot contacts"):
         c3d.write(tmp_path / "a.c3d", msgspec.structs.replace(data, steps=many), grid, "x")
+
+
+def test_a_part_without_any_step_or_block_s_begin_is_a_file_all_the_same(tmp_path: Path, grid: Even) -> None:
+    data = msgspec.structs.replace(kept().data, steps=kept().data.steps[:0], blocks=())
+    read = written(tmp_path / "a.c3d", data, grid)
+    assert read["data"]["points"].shape[2] == len(grid.t_s)
+    assert c3d_in.read(tmp_path / "a.c3d").strikes == ()

@@ -87,3 +87,13 @@ def test_a_part_that_is_not_there_is_told(
 ) -> None:
     with pytest.raises(StoreError):
         part_of(kept().data, block, from_s, to_s)
+
+
+def test_a_part_in_which_the_pair_was_never_seen_has_no_scale() -> None:
+    blind = []
+    for n, track, trace in kept().chunks[:3]:
+        unseen = track.copy()
+        unseen["xy_px"][:, 0] = np.nan
+        blind.append((n, unseen, trace))
+    with pytest.raises(SourceError, match="never seen in this part"):
+        even(kept().data, blind, 250.0)

@@ -286,3 +286,12 @@ def test_more_frames_than_16_bits_count_are_all_read(tmp_path: Path) -> None:
     capture = read(lab.to_c3d(tmp_path / "long.c3d", rows, 200.0))
     assert len(capture.t_s) == 70001
     np.testing.assert_allclose(capture.markers["left_psis"][-1], rows["left_psis"][-1], atol=1e-6)
+
+
+def test_a_marker_that_was_never_seen_is_not_taken() -> None:
+    capture = plain()
+    rows = capture.markers | {"left_iliac_crest": np.full((len(capture.t_s), 3), np.nan)}
+    capture = msgspec.structs.replace(capture, markers=rows)
+    assert come(capture).names["pelvis_left"] == ("left_psis",)
+    with pytest.raises(SourceError, match="`left_iliac_crest` is not seen in a single frame"):
+        come(capture, pelvis_left=("left_iliac_crest",), pelvis_right=("right_iliac_crest",))
