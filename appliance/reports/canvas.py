@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from appliance.records import F64
 from appliance.reports.words import Words
 
 if TYPE_CHECKING:
@@ -103,3 +104,28 @@ def tidy(axes: Axes, words: Words, across: str, up: str) -> None:
     axes.set_ylabel(up, labelpad=1.5)
     axes.grid(axis="y", color=PALE, linewidth=0.4)
     axes.set_axisbelow(True)
+
+
+def spread(axes: Axes, at: F64, mean: F64, sd: F64, look: Look) -> None:
+    """A standard deviation to either side, hatched."""
+    axes.fill_between(
+        at,
+        mean - sd,
+        mean + sd,
+        facecolor="none",
+        edgecolor=look.colour,
+        hatch=look.hatch,
+        linewidth=0.0,
+        alpha=0.45,
+    )
+
+
+def band(area: Any) -> None:
+    """The looks of the smallest detectable difference."""
+    area.set(facecolor="#eef0f3", edgecolor=GREY, hatch="..", linewidth=0.0, alpha=0.75, zorder=0)
+
+
+def or_nothing(axes: Axes, words: Words) -> None:
+    """Says that nothing was measured where nothing is drawn."""
+    if not axes.lines and not axes.patches and not axes.collections:
+        axes.text(0.5, 0.5, words.say("not measured"), transform=axes.transAxes, ha="center", color=GREY)

@@ -12,7 +12,7 @@ import numpy as np
 
 from appliance.clinic.rows import BlockRow, VisitData
 from appliance.clinic.terms import Kind, Rep
-from appliance.reports import plots
+from appliance.reports import charts
 from appliance.reports.sheet import Item, Picture, Sheet, Table, Tile
 from appliance.reports.source import VisitSource
 from appliance.reports.visit import facts, foot, last_band, title
@@ -108,7 +108,7 @@ def _pictures(words: Words, data: VisitData, sets: Sequence[BlockRow]) -> list[P
             if row.block.kind is kind and (figures := _figures(_reps(data, row), field))
         ]
         if bars:
-            draw = partial(plots.repetitions, words, bars, up)
+            draw = partial(charts.repetitions, words, bars, up)
             note = words.say("A bar a repetition; hatched to the right: left side, to the left: right side.")
             found.append(Picture(title=name, alt=name, draw=draw, tall_mm=46.0, note=note))
     return found

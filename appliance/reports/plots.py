@@ -1,8 +1,8 @@
-"""Curves, courses and visits become drawings: SVG of a given size in millimetres.
+"""Mean strides and courses over visits become drawings: SVG of a given size in millimetres.
 
-Degrees, minutes, percent of a stride. A hip is named by the side that drops: the left hip drops in right stance. What
+Degrees, percent of a stride. A hip is named by the side that drops: the left hip drops in right stance. What
 was not measured is not drawn, and a drawing without anything in it says so. The band of the smallest detectable
-difference is hatched about the first value.
+difference is dotted about the first baseline.
 """
 
 from __future__ import annotations
@@ -18,17 +18,13 @@ from appliance.clinic.curves import POINTS, Curve, Curves
 from appliance.clinic.figures import PartFigures
 from appliance.clinic.intervals import Spread
 from appliance.clinic.terms import SDD_DEG
-from appliance.records import F64
-from appliance.reports.canvas import GREY, INK, LEFT, PALE, RIGHT, Look, drawn, tidy
+from appliance.reports.canvas import GREY, INK, LEFT, RIGHT, Look, band, drawn, or_nothing, spread, tidy
 from appliance.reports.phrases import hip_name
 from appliance.reports.words import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_LETTER_MM = 1.25
-"""How wide a letter of 6 points is on the average: a name that is too long for its block is left out."""
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -69,31 +65,6 @@ def _value(found: Spread) -> Value | None:
     return None if found.mean is None else Value(found.mean, found.low, found.high)
 
 
-class Part(msgspec.Struct, frozen=True):
-    """A block of a visit, in minutes of it."""
-
-    n: int
-    name: str
-    began_min: float
-    ended_min: float
-
-
-class Line(msgspec.Struct, frozen=True):
-    """Means of one hip's steps over a visit, and their standard deviation; NaN where it is interrupted."""
-
-    at_min: F64
-    mean_deg: F64
-    sd_deg: F64
-
-
-class Change(msgspec.Struct, frozen=True):
-    """A difference to be drawn beside the smallest detectable one."""
-
-    name: str
-    hip: str
-    value: Value
-
-
 def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
     """Mean drop of each hip over the stride of the foot that stands: the left hip's over the right foot's."""
 
@@ -110,13 +81,13 @@ def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
             if curve.strides:
                 at, mean = np.linspace(0.0, 100.0, len(curve.mean_deg)), np.array(curve.drops_deg)
                 if curve.sd_deg:
-                    _spread(axes, at, mean, np.array(curve.sd_deg), look)
+                    spread(axes, at, mean, np.array(curve.sd_deg), look)
                 label = f"{hip_name(words, hip)}, n = {words.count(curve.strides)}"
                 axes.plot(at, mean, look.line, color=look.colour, label=label)
                 _toe_off(axes, curve, look)
         axes.set_xlim(0, 100)
         axes.margins(y=0.08)
-        _or_nothing(axes, words)
+        or_nothing(axes, words)
         if curves.left.strides or curves.right.strides:
             figure.legend(loc="outside upper left")
 
@@ -141,7 +112,7 @@ def strides(
                 axes.plot(at, before.drops_deg, ":", color=INK, linewidth=1.3, label=first[0])
             if now.strides:
                 if now.sd_deg:
-                    _spread(axes, at, np.array(now.drops_deg), np.array(now.sd_deg), look)
+                    spread(axes, at, np.array(now.drops_deg), np.array(now.sd_deg), look)
                 axes.plot(at, now.drops_deg, look.line, color=look.colour, label=newest[0])
             axes.set_xlim(0, 100)
             axes.margins(y=0.08)
@@ -166,106 +137,14 @@ def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float
             axes.set_title(name, loc="left", pad=3)
             _course(axes, drawn_points, part, look)
             if look is not None and first is not None and (value := getattr(first, part)) is not None:
-                _band(axes.axhspan(value.mean - SDD_DEG, value.mean + SDD_DEG))
+                band(axes.axhspan(value.mean - SDD_DEG, value.mean + SDD_DEG))
                 axes.axhline(value.mean, color=GREY, linewidth=0.7, zorder=0.5)
             last = max([1, visits, *(point.number for point in drawn_points)])
             axes.set_xlim(0.5, last + 0.5)
             axes.set_xticks(range(1, last + 1, max(1, -(-last // 10))))
-            _or_nothing(axes, words)
+            or_nothing(axes, words)
         panels[2].axhline(0.0, color=GREY, linewidth=0.6)
         _legend(figure, words)
-
-    return drawn(*size_mm, draw)
-
-
-def timeline(
-    words: Words,
-    lines: tuple[Line | None, Line | None],
-    parts: Sequence[Part],
-    lit: Sequence[tuple[float, float]],
-    targets: Sequence[tuple[float, float, float]],
-    size_mm: tuple[float, float],
-) -> str:
-    """A visit from its begin to its end: both hips, the blocks, when the bar showed figures, and what was asked for.
-
-    lit : from and to, minutes. targets : from, to, and the drop up to which a step was on target.
-    """
-
-    def draw(figure: Figure) -> None:
-        strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 7))
-        tidy(axes, words, words.say("minutes of the visit"), words.say("peak hip drop, °"))
-        end_min = max([0.1, *(part.ended_min for part in parts), *(to for _, to in lit)])
-        _blocks(strip, axes, parts, (size_mm[0] - 9.0) / end_min)
-        strip.broken_barh(
-            [(a, b - a) for a, b in lit], (0.0, 0.45), facecolor=INK, edgecolor=INK, linewidth=0.4
-        )
-        strip.set_ylim(0, 1.5)
-        strip.set_yticks([0.22] if lit else [], [words.say("bar lit")] if lit else [])
-        strip.tick_params(axis="both", length=0, labelbottom=False)
-        for spine in strip.spines.values():
-            spine.set_visible(False)
-        for line, look in zip(lines, (LEFT, RIGHT), strict=True):
-            if line is not None:
-                _spread(axes, line.at_min, line.mean_deg, line.sd_deg, look)
-                axes.plot(line.at_min, line.mean_deg, look.line, color=look.colour)
-        for a, b, target_deg in targets:
-            axes.plot([a, b], [target_deg, target_deg], ":", color=INK, linewidth=1.0)
-        axes.set_xlim(0, end_min)
-        axes.margins(y=0.08)
-        _or_nothing(axes, words)
-
-    return drawn(*size_mm, draw)
-
-
-def changes(words: Words, found: Sequence[Change], size_mm: tuple[float, float]) -> str:
-    """Differences with their confidence intervals, beside the smallest detectable difference."""
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        tidy(axes, words, words.say("change of the hip drop, °"), "")
-        axes.grid(visible=False)
-        _band(axes.axvspan(-SDD_DEG, SDD_DEG))
-        axes.axvline(0.0, color=GREY, linewidth=0.6)
-        for row, change in enumerate(reversed(found)):
-            look, value = LEFT if change.hip == "left" else RIGHT, change.value
-            if value.low is not None and value.high is not None:
-                axes.plot([value.low, value.high], [row, row], "-", color=look.colour)
-            axes.plot(value.mean, row, look.sign, color=look.colour)
-        axes.set_yticks(range(len(found)), [change.name for change in reversed(found)])
-        axes.set_ylim(-0.6, len(found) - 0.4)
-        ends = [abs(v) for c in found for v in (c.value.mean, c.value.low, c.value.high) if v is not None]
-        axes.set_xlim(-(reach := 1.1 * max([1.3 * SDD_DEG, *ends])), reach)
-
-    return drawn(*size_mm, draw)
-
-
-def repetitions(
-    words: Words, sets: Sequence[tuple[str, str, Sequence[float]]], up: str, size_mm: tuple[float, float]
-) -> str:
-    """Each repetition's figure as a bar, set after set. sets : name, working side, figures."""
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        tidy(axes, words, "", up)
-        at, ticks = 0.0, []
-        for name, side, figures in sets:
-            look = RIGHT if side == "right" else LEFT
-            places = at + np.arange(len(figures))
-            axes.bar(
-                places,
-                figures,
-                0.75,
-                facecolor="white",
-                edgecolor=look.colour,
-                hatch=look.hatch,
-                linewidth=0.7,
-            )
-            ticks.append((at + (len(figures) - 1) / 2, name))
-            at += len(figures) + 1.2
-        axes.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
-        axes.tick_params(axis="x", length=0)
-        axes.set_xlim(-1.0, max(at - 1.2, 15.0))
-        _or_nothing(axes, words)
 
     return drawn(*size_mm, draw)
 
@@ -275,25 +154,6 @@ def _toe_off(axes: Axes, curve: Curve, look: Look) -> None:
     if curve.off_percent is not None:
         y = np.interp(curve.off_percent, np.linspace(0.0, 100.0, len(curve.mean_deg)), curve.drops_deg)
         axes.plot(curve.off_percent, y, look.sign, color=look.colour, markerfacecolor="white")
-
-
-def _spread(axes: Axes, at: F64, mean: F64, sd: F64, look: Look) -> None:
-    """A standard deviation to either side, hatched."""
-    axes.fill_between(
-        at,
-        mean - sd,
-        mean + sd,
-        facecolor="none",
-        edgecolor=look.colour,
-        hatch=look.hatch,
-        linewidth=0.0,
-        alpha=0.45,
-    )
-
-
-def _band(area: Any) -> None:
-    """The looks of the smallest detectable difference."""
-    area.set(facecolor="#eef0f3", edgecolor=GREY, hatch="..", linewidth=0.0, alpha=0.75, zorder=0)
 
 
 def _course(axes: Axes, points: Sequence[Point], part: str, look: Look | None) -> None:
@@ -325,28 +185,3 @@ def _legend(figure: Figure, words: Words) -> None:
         words.say("first baseline ± smallest detectable difference"),
     ]
     figure.legend(handles, names, loc="outside lower center", ncols=3)
-
-
-def _blocks(strip: Axes, axes: Axes, parts: Sequence[Part], mm_a_minute: float) -> None:
-    """Every other block shaded, with its number above, and its name where there is room."""
-    for place, part in enumerate(parts):
-        if place % 2 == 0:
-            axes.axvspan(part.began_min, part.ended_min, facecolor=PALE, alpha=0.35, linewidth=0, zorder=0)
-        room = (part.ended_min - part.began_min) * mm_a_minute
-        name = f"{part.n} {part.name}"
-        name = name if len(name) * _LETTER_MM < room else f"{part.n}" if room > 2 * _LETTER_MM else ""
-        strip.text(
-            (part.began_min + part.ended_min) / 2,
-            0.7,
-            name,
-            ha="center",
-            va="bottom",
-            fontsize=6,
-            clip_on=False,
-        )
-
-
-def _or_nothing(axes: Axes, words: Words) -> None:
-    """Says that nothing was measured where nothing is drawn."""
-    if not axes.lines and not axes.patches and not axes.collections:
-        axes.text(0.5, 0.5, words.say("not measured"), transform=axes.transAxes, ha="center", color=GREY)

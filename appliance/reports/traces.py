@@ -15,7 +15,7 @@ from appliance.clinic.figures import usable
 from appliance.clinic.rows import VisitData
 from appliance.clinic.terms import LEAST_STEPS
 from appliance.records import F64
-from appliance.reports.plots import Line, Part
+from appliance.reports.charts import Line, Part
 from appliance.reports.words import Words
 
 _BINS = 96

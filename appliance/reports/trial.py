@@ -9,7 +9,7 @@ from functools import partial
 
 from appliance.clinic.cue import CueResult, CueRow, trials
 from appliance.clinic.intervals import Change, Verdict
-from appliance.reports import plots
+from appliance.reports import charts
 from appliance.reports.phrases import discs, interval, judged, mean_sd, verdict
 from appliance.reports.plots import Value
 from appliance.reports.sheet import Item, Picture, Sheet, Table, Tile
@@ -105,7 +105,7 @@ def _row(words: Words, name: str, row: CueRow) -> tuple[str, ...]:
 
 def _changes(words: Words, found: CueResult) -> Picture:
     rows = _rows(found)
-    drawn: list[plots.Change] = []
+    drawn: list[charts.Change] = []
     texts = {
         ("left", True): words.say("left hip, with the cue"),
         ("left", False): words.say("left hip, after"),
@@ -115,11 +115,11 @@ def _changes(words: Words, found: CueResult) -> Picture:
     for side, figure in _SIDES:
         for change, with_cue in ((rows[figure].with_cue, True), (rows[figure].afterwards, False)):
             if (value := _value(change)) is not None:
-                drawn.append(plots.Change(texts[side, with_cue], side, value))
+                drawn.append(charts.Change(texts[side, with_cue], side, value))
     return Picture(
         title=words.say("Change against before the cue"),
         alt=words.say("Changes of both hips' drops with their 95 % intervals"),
-        draw=partial(plots.changes, words, drawn),
+        draw=partial(charts.changes, words, drawn),
         tall_mm=42.0,
         note=words.say("Dotted area: within the smallest detectable difference."),
     )

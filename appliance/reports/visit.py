@@ -9,7 +9,7 @@ from functools import partial
 
 from appliance.clinic.course import Course
 from appliance.clinic.terms import VisitKind, VisitState
-from appliance.reports import plots, traces
+from appliance.reports import charts, plots, traces
 from appliance.reports.parts import blocks, columns_of, compared_of, summary, tiles
 from appliance.reports.sheet import Item, Picture, Sheet
 from appliance.reports.small import in_force, notes, quality
@@ -83,7 +83,7 @@ def timeline(words: Words, source: VisitSource) -> Picture:
     if asked:
         note = f"{note} {words.say('Dotted: the target while the bar was lit.')}"
     draw = partial(
-        plots.timeline, words, traces.lines(data), traces.parts(words, data), traces.lit(data), asked
+        charts.timeline, words, traces.lines(data), traces.parts(words, data), traces.lit(data), asked
     )
     alt = words.say("Both hips' peak drops over the visit, with its blocks and when the bar was lit")
     return Picture(
