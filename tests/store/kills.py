@@ -13,7 +13,6 @@ need the product and numpy, nothing else.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import random
@@ -31,7 +30,7 @@ import numpy as np
 
 from appliance.clinic.rows import STEP, VisitRow
 from appliance.clinic.terms import BlockBegan, BlockEnded, Noted, VisitState
-from appliance.errors import StoreError
+from appliance.errors import HipbarError
 from appliance.store.clocks import clocks_now
 from appliance.store.opening import FILE
 from appliance.store.recover import close_interrupted, recover
@@ -170,15 +169,24 @@ def wrong_with(
         if acknowledged or runners or known:
             yield "the store is gone"
         return
-    with contextlib.suppress(StoreError) if not (runners or known) else contextlib.nullcontext():
-        yield from verify(folder).damage
-        with Store.open(folder) as store:
-            if len(store.runners()) < runners:
-                yield f"{len(store.runners())} runners instead of {runners}"
-            rows = {row.id: row for row in store.visits()}
-            yield from (f"visit {visit} is gone" for visit in {*known, *acknowledged} if visit not in rows)
-            for visit in sorted(rows)[-len(acknowledged) - 2 :]:
-                yield from _wrong_visit(store, rows[visit], acknowledged.get(visit))
+    try:
+        yield from _wrong_store(folder, acknowledged, runners, known)
+    except HipbarError as error:
+        if runners or known:
+            yield str(error)
+
+
+def _wrong_store(
+    folder: Path, acknowledged: dict[int, Line], runners: int, known: Collection[int]
+) -> Iterator[str]:
+    yield from verify(folder).damage
+    with Store.open(folder) as store:
+        if len(store.runners()) < runners:
+            yield f"{len(store.runners())} runners instead of {runners}"
+        rows = {row.id: row for row in store.visits()}
+        yield from (f"visit {visit} is gone" for visit in {*known, *acknowledged} if visit not in rows)
+        for visit in sorted(rows)[-len(acknowledged) - 2 :]:
+            yield from _wrong_visit(store, rows[visit], acknowledged.get(visit))
 
 
 def _wrong_visit(store: Store, row: VisitRow, line: Line | None) -> Iterator[str]:
