@@ -124,7 +124,8 @@ class Course:
         plan = self._plan.plan
         if plan is None or not 0 <= n < len(plan.blocks):
             raise VisitError(
-                f"visit {self.visit} has no block {n}", fix="this is a fault of the program: tell its makers"
+                f"visit {self.visit} has no block {n}",
+                fix='a fault of the program: "hipbar logs --errors" has the rest',
             )
         return plan.blocks[n]
 

@@ -181,7 +181,7 @@ class Notary:
                 raise
             db.execute("ROLLBACK TO item")
             self._read_back(db)
-            entry.came_to(0, error)
+            entry.came_to(0, error if isinstance(error, HipbarError) else _fault(error))
             self._log_once(entry, error)
         db.execute("RELEASE item")
 
@@ -265,6 +265,11 @@ class Notary:
         if entry.done is None and visit not in self._told:
             self._told.add(visit)
             _log.error("visit %d: not kept: %s", visit, error, exc_info=not isinstance(error, HipbarError))
+
+
+def _fault(error: Exception) -> StoreError:
+    """What should not happen, for whoever waits; the log has the rest."""
+    return StoreError(f"not kept: {error}", fix='a fault of the program: "hipbar logs --errors" has the rest')
 
 
 def _bare(second: Second) -> Second:

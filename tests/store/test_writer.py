@@ -179,6 +179,21 @@ def test_items_of_a_visit_that_was_erased_meanwhile_are_dropped_and_told_once(
     keeps.close()
 
 
+def test_an_item_that_does_not_fit_is_refused_alone_and_in_words(tmp_path: Path) -> None:
+    keeps = writer(clinic(tmp_path))
+    visit = keeps.begin(beginning())
+    keeps.ask(span(visit))
+    with pytest.raises(StoreError, match="not kept: UNIQUE") as refused:
+        keeps.ask(span(visit))
+    assert "fault of the program" in refused.value.fix
+    with pytest.raises(VisitError, match="has no block 9"):
+        keeps.ask(happened(visit, BlockBegan(0.0, 9)))
+    keeps.post(happened(visit, BlockBegan(0.0, 0)))
+    keeps.ask(second(visit, 0))
+    assert (keeps.held.steps, keeps.held.trouble) == (STEPS_A_SECOND, None)
+    keeps.close()
+
+
 def test_whoever_asks_on_a_full_disk_is_told_and_nothing_is_lost_when_there_is_room_again(
     tmp_path: Path,
 ) -> None:
