@@ -24,6 +24,7 @@ from appliance.commands.clinic import (
     state_option,
     told,
 )
+from appliance.commands.options import aside
 from appliance.commands.visiting.orders import ORDERS
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def start(runner: str, protocol: str, number: int | None, no_follow: bool) -> No
         link.visit("start", runner=runner, protocol=protocol, number=number or 0)
         visit = _begun(link)
         _said(visit)
+        for trouble in link.status().troubles:  # what the figures of a whole visit may suffer from
+            aside(f"  but: {trouble}")
         if visit and sys.stdout.isatty() and not no_follow:
             _followed(link)
 

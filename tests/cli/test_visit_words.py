@@ -95,6 +95,12 @@ def test_that_nothing_is_recorded_is_told_everywhere() -> None:
     assert "NOT RECORDING: the card is full" in line(lost)
     assert "NOT RECORDING" in short(lost)
     assert any("NOT RECORDING: the card is full" in row for row in screen(lost, GAIT, 100))
+    long = visit_with(
+        trouble="less than the reserve of 500 MB is free; make room on that disk, or take a larger one"
+    )
+    *_, first, second, third = screen(long, GAIT, 60)
+    assert first.startswith("recorded   NOT RECORDING: less than the reserve")
+    assert (second[:11].strip(), third.strip()) == ("", "one")
 
 
 def test_a_cue_s_words_are_there_to_be_spoken() -> None:

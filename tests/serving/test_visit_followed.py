@@ -104,6 +104,7 @@ def test_a_visit_is_begun_steered_followed_through_a_kill_and_ended(desk: Desk) 
     station = desk.station
     begun = desk.hipbar("visit", "start", "P-07", "--protocol", "demo")
     assert begun.startswith("visit 1, P-07, demo 1 of 2: block 1 of 6, stand")
+    assert "calibrate sides" not in begun, "they are proved here"
     following = desk.follows()
     for block in ("warm-up", "baseline", "feedback"):
         assert f"{block}, 0:00 of" in desk.hipbar("visit", "skip")

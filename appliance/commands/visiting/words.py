@@ -6,6 +6,7 @@ is left out, or a dash. Pure; refuses nothing.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from appliance.clinic.terms import View
@@ -119,8 +120,9 @@ def screen(visit: Visit, gait: Gait, width: int, *, utf8: bool = True) -> list[s
     else:
         rows += _block(view, width, utf8=utf8)
         rows += _figures(view, gait)
-    rows.append(("recorded", trouble(visit) or f"{visit.kept_steps:,} steps, up to {span(visit.kept_s)}"))
-    return [f"{label:<{_LABEL}}{words}"[:width] for label, words in rows if words]
+    lines = [f"{label:<{_LABEL}}{words}"[:width] for label, words in rows if words]
+    kept = trouble(visit) or f"{visit.kept_steps:,} steps, up to {span(visit.kept_s)}"
+    return lines + textwrap.wrap(f"{'recorded':<{_LABEL}}{kept}", width, subsequent_indent=" " * _LABEL)
 
 
 def _block(view: View, width: int, *, utf8: bool) -> Iterator[tuple[str, str]]:
