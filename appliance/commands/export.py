@@ -53,7 +53,9 @@ def _endings(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]
     "--what", type=click.Choice(["steps", "trace", "reps"]),
     help="CSV, Parquet: a row a step, a frame, or a repetition.  [default: steps]  JSON: steps leaves frames out.",
 )  # fmt: skip
-@click.option("--block", type=click.IntRange(min=0), help="Only this block of the visit's plan, from 0.")
+@click.option(
+    "--block", type=click.IntRange(min=1), help="Only this block, as `hipbar visit show` counts, from 1."
+)
 @click.option("--from", "from_s", type=float, callback=finite, help="Only from this second of the visit on.")
 @click.option("--to", "to_s", type=float, callback=finite, help="Only before this second of the visit.")
 @click.option(
@@ -96,7 +98,7 @@ def command(
         data = store.data(visit, edition)
         refuse_clashes(outputs, store.path)
         _refuse(data, outputs, pair_mm)
-        part = part_of(data, block, from_s, to_s)
+        part = part_of(data, None if block is None else block - 1, from_s, to_s)
         job = _Job(store, data, part, what, pair_mm)
         files = [{"file": str(path), **job.write(path)} for path in outputs]
     if as_json:

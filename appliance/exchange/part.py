@@ -46,14 +46,14 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def part_of(data: VisitData, block: int | None, from_s: float | None, to_s: float | None) -> Part:
-    """The part that somebody asks for; where several limits are given, all hold."""
+    """The part that somebody asks for; where several limits are given, all hold. block : from 0, told from 1."""
     low, high = -math.inf if from_s is None else from_s, math.inf if to_s is None else to_s
     if block is not None:
         rows = [row for row in data.blocks if row.n == block]
         if not rows:
-            begun = ", ".join(str(row.n) for row in data.blocks) or "none"
+            begun = ", ".join(str(row.n + 1) for row in data.blocks) or "none"
             raise StoreError(
-                f"block {block} of visit {data.visit.id} was not begun", fix=f"begun were: {begun}"
+                f"block {block + 1} of visit {data.visit.id} was not begun", fix=f"begun were: {begun}"
             )
         low = max(low, rows[0].began_s)
         high = min(high, math.inf if rows[-1].ended_s is None else rows[-1].ended_s)

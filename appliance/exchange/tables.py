@@ -30,7 +30,7 @@ STEPS: dict[str, str] = {
     "visit_number": "which visit of the protocol",
     "step": "number of the step in the visit",
     "span": "which stretch of camera time (a restart begins a new one)",
-    "block": "which block of the plan, from 0; empty = in none",
+    "block": "which block of the plan, from 0 (`hipbar visit show` counts from 1); empty = in none",
     "block_kind": "what the block is for",
     "block_name": "the block's own name",
     "lit": "1 = the runner saw a figure at contact, 0 = dark",
@@ -71,7 +71,7 @@ REPS: dict[str, str] = {
 FRAMES: dict[str, str] = {
     "visit": "number of the visit in the station's store",
     "span": "which stretch of camera time",
-    "block": "which block of the plan, from 0; empty = in none",
+    "block": "which block of the plan, from 0 (`hipbar visit show` counts from 1); empty = in none",
     "seq": "the camera's frame number; a gap is a lost frame",
     "camera_s": "the camera's own clock at mid-exposure of the first row",
     "t_s": "when the pelvis marks were exposed, in the visit's own time",
