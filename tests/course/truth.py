@@ -29,26 +29,22 @@ class Held(NamedTuple):
 
 
 def held(data: VisitData, played: Played) -> Held:
-    """The steps of the blocks of running; the first second and a half of the run is nobody's truth."""
+    """All steps for `wrong` and `missed`, those of the blocks of running for the rest."""
     step_s = played.attempt.runner.step_s
     spans = {span.n: span for span in data.spans}
-    running = {row.n for row in data.blocks if row.block.kind in RUNNING_KINDS}
-    steps = data.steps[np.isin(data.steps["block"], sorted(running)) & (data.steps["paused"] == 0)]
-    t_s = np.array([s["contact_s"] - spans[s["span"]].at_s + spans[s["span"]].t0_s for s in steps])
-    numbers = np.rint(t_s / step_s).astype(int)
-    true = {
-        round(one.contact_s / step_s): one
-        for one in played.attempt.steps(0.0, np.inf if not len(t_s) else t_s[-1] + 1)
-    }
-    since = t_s > t_s[0] + _GLIDE_S if len(t_s) else np.zeros(0, bool)
-    steps, numbers = steps[since], numbers[since]
+    t_s = np.array([s["contact_s"] - spans[s["span"]].at_s + spans[s["span"]].t0_s for s in data.steps])
+    running = t_s > t_s[0] + _GLIDE_S
+    steps, numbers = data.steps[running], np.rint(t_s[running] / step_s).astype(int)
+    true = {round(one.contact_s / step_s): one for one in played.attempt.steps(0.0, t_s[-1] + 1.0)}
     drops = np.array([true[k].peak_drop_deg for k in numbers])
     sides = np.array([true[k].right for k in numbers])
+    counted = [row.n for row in data.blocks if row.block.kind in RUNNING_KINDS]
+    of = np.isin(steps["block"], counted) & (steps["paused"] == 0)
     return Held(
         wrong=int(np.count_nonzero(sides != (steps["right"] == 1))),
         missed=int(numbers[-1] - numbers[0] + 1 - len(set(numbers))),
-        off_deg=steps["peak_drop_deg"] - drops,
-        right=steps["right"] == 1,
-        block=steps["block"],
-        true_deg=drops,
+        off_deg=(steps["peak_drop_deg"] - drops)[of],
+        right=steps["right"][of] == 1,
+        block=steps["block"][of],
+        true_deg=drops[of],
     )
