@@ -65,6 +65,10 @@ class Face:
         """Lights all LEDs: (n, 3) uint8."""
         self._strip.show(self._visit(self._known(rgb)))
 
+    def parting(self, otherwise: Shown | Notice) -> U8:
+        """What stays on the bar while the loop is left for other settings: the visit's words, if there are any."""
+        return pattern(otherwise, self._settings) if self._words is None else self._words
+
     def _visit(self, rgb: U8) -> U8:
         """What the visit has to say, for at least half a second, where somebody is there to read it."""
         said = self._says(self.now_s)

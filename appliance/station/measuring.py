@@ -72,7 +72,7 @@ def measure(
     books, face = _Books(service, settings, camera), Face(strip, settings, visits.says)
     hatch.about = _about(settings, camera)
     witness = _Witness(service, Post(panel, pressed=visits.press), face, books, camera)
-    last: Shown | Notice = Shown.OFF
+    last = pattern(Shown.OFF, settings)
     loop = _Loop(settings, pipeline, face, camera)
     steward.enter(loop, settings, pipeline.sides_proved, over)
     books.lend(visits, pipeline, settings, steward.calibration(), lambda: camera.lost)
@@ -88,9 +88,10 @@ def measure(
             stop,
         )
         if steward.pending and not stop():
-            last = Notice.STARTING
+            last = face.parting(Notice.STARTING)
     except HipbarError as error:
-        light, last = signs_of(error)
+        light, notice = signs_of(error)
+        last = pattern(notice, settings)
         service.say(light, error)
         raise
     finally:
@@ -98,7 +99,7 @@ def measure(
             change.before = loop.settings
         service.beat.turned_s = None  # what is put away now is no turn of the loop
         with contextlib.suppress(HipbarError):  # a strip that is lost has told so
-            strip.show(pattern(last, settings))
+            strip.show(last)
         books.close()  # a card that hangs takes seconds, in which nothing old may be lit
         visits.left()
     return None if stop() else change

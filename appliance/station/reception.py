@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class Reception:
         self._visits, self._state, self._settings = visits, state, settings
         self._software, self._note = software, note
         self.ready: Ready | None = None
+        self._one, self._looked = threading.RLock(), False
         self.trouble: str | None = None
         """Why nothing is known of a visit that was cut off, in words."""
         visits.begin = self.press
@@ -89,9 +91,12 @@ class Reception:
             raise
 
     def resume(self) -> None:
-        """At the service's start: a visit that was cut off goes on, waits, or is closed."""
+        """At the first loop of a service: a visit that was cut off goes on, waits, or is closed."""
         try:
-            self._resume()
+            with self._one:
+                if not self._looked:
+                    self._looked = True
+                    self._resume()
         except HipbarError as error:
             self.trouble = f"visits can't be kept: {error}; {error.fix}"
             raise
@@ -99,7 +104,7 @@ class Reception:
     def _resume(self) -> None:
         if not may_visit() or not (self._state / "clinic.db").exists():
             return
-        if not self._visits.free:  # asked for at each loop that is entered: what runs was not cut off
+        if not self._visits.free:  # begun before anybody looked: it was not cut off
             return
         note = self._note()
         now = Clocks(
@@ -198,7 +203,14 @@ class Reception:
         return protocol.plan(chosen, first), text.text
 
     def _begin(self, runner: str | None, plan: Plan, text: str) -> None:
+        """Known to the store and to the host, or to neither; one after the other."""
         check(plan)
+        with self._one:
+            self._begin_now(runner, plan, text)
+
+    def _begin_now(self, runner: str | None, plan: Plan, text: str) -> None:
+        if not self._visits.free:
+            raise VisitError("a visit runs already", fix="`hipbar visit stop` ends it")
         note = self._note()
         begun = Begin(
             runner=runner,
