@@ -7,7 +7,9 @@ matplotlib change a drawing. Left and right hip differ by line, mark and hatchin
 from __future__ import annotations
 
 import base64
+import importlib
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MM_AN_INCH = 25.4
-INK, GREY, PALE = "#1b1f26", "#6b7280", "#d5d9df"
+INK, GREY, PALE, BAND = "#1b1f26", "#6b7280", "#d5d9df", "#e8ebef"
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -68,9 +70,15 @@ _STYLE: dict[str, Any] = {
 }
 
 
+def library() -> Any:
+    """matplotlib, without its remarks on where its own cache is, which somebody without a home folder would get."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    return importlib.import_module("matplotlib")
+
+
 def drawn(width_mm: float, height_mm: float, draw: Callable[[Figure], None]) -> str:
     """The SVG of what `draw` puts on an empty figure."""
-    import matplotlib
+    matplotlib = library()
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -121,8 +129,8 @@ def spread(axes: Axes, at: F64, mean: F64, sd: F64, look: Look) -> None:
 
 
 def band(area: Any) -> None:
-    """The looks of the smallest detectable difference."""
-    area.set(facecolor="#eef0f3", edgecolor=GREY, hatch="..", linewidth=0.0, alpha=0.75, zorder=0)
+    """The looks of the smallest detectable difference: pale, with dashed edges."""
+    area.set(facecolor=BAND, edgecolor=GREY, linestyle="--", linewidth=0.5, zorder=0)
 
 
 def or_nothing(axes: Axes, words: Words) -> None:

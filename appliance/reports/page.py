@@ -14,7 +14,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.reports.canvas import as_uri
+from appliance.reports.canvas import as_uri, library
 from appliance.reports.sheet import PAGE_MM, Picture, Sheet
 
 if TYPE_CHECKING:
@@ -77,14 +77,12 @@ def _faces(text: str) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _face(name: str, letters: str) -> str:
-    import matplotlib
-
     subset: Any = importlib.import_module("fontTools.subset")
     tables: Any = importlib.import_module("fontTools.ttLib")
     logging.getLogger("fontTools.subset").setLevel(logging.ERROR)  # of tables that it leaves out
     options = subset.Options(layout_features=["kern"], hinting=False, notdef_outline=True)
     out = io.BytesIO()
-    with tables.TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, lazy=True) as font:
+    with tables.TTFont(Path(library().get_data_path()) / "fonts" / "ttf" / name, lazy=True) as font:
         cut = subset.Subsetter(options)
         cut.populate(text=letters)
         cut.subset(font)

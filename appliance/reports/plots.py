@@ -2,7 +2,7 @@
 
 Degrees, percent of a stride. A hip is named by the side that drops: the left hip drops in right stance. What
 was not measured is not drawn, and a drawing without anything in it says so. The band of the smallest detectable
-difference is dotted about the first baseline.
+difference lies about the first baseline.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from appliance.clinic.curves import POINTS, Curve, Curves
 from appliance.clinic.figures import PartFigures
 from appliance.clinic.intervals import Spread
 from appliance.clinic.terms import SDD_DEG
-from appliance.reports.canvas import GREY, INK, LEFT, RIGHT, Look, band, drawn, or_nothing, spread, tidy
+from appliance.reports.canvas import BAND, GREY, INK, LEFT, RIGHT, Look, band, drawn, or_nothing, spread, tidy
 from appliance.reports.phrases import hip_name
 from appliance.reports.words import Words
 
@@ -173,11 +173,11 @@ def _legend(figure: Figure, words: Words) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    band = Patch(facecolor="#eef0f3", edgecolor=GREY, hatch="..", linewidth=0.3)
+    patch = Patch(facecolor=BAND, edgecolor=GREY, linestyle="--", linewidth=0.5)
     handles: list[Any] = [
         Line2D([], [], marker="o", color=INK, markersize=3.2),
         Line2D([], [], marker="o", color=INK, markerfacecolor="white", linestyle="", markersize=3.2),
-        band,
+        patch,
     ]
     names = [
         words.say("without feedback"),

@@ -121,7 +121,7 @@ def _changes(words: Words, found: CueResult) -> Picture:
         alt=words.say("Changes of both hips' drops with their 95 % intervals"),
         draw=partial(charts.changes, words, drawn),
         tall_mm=42.0,
-        note=words.say("Dotted area: within the smallest detectable difference."),
+        note=words.say("Grey area: within the smallest detectable difference."),
     )
 
 
