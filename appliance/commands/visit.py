@@ -148,7 +148,8 @@ def status(as_json: bool) -> None:
 def follow() -> None:
     """Show the visit that runs until it is over; Ctrl-C leaves it running.
 
-    On what is no terminal, a line for each block and pause. A service that starts anew meanwhile is waited for.
+    Keys: p pauses it or lets it go on, m marks, S skips the block, q leaves it running. On what is no terminal, a
+    line for each block and pause. A service that starts anew meanwhile is waited for.
 
     \b
     Examples:

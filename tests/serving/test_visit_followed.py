@@ -76,16 +76,21 @@ def kept(steps: int) -> Callable[[Status], bool]:
     return lambda status: status.visit is not None and status.visit.kept_steps >= steps
 
 
-def drawn(terminal: pexpect.spawn[str], words: str) -> list[str]:
-    """The screen as soon as these words are on it."""
-    screen = pyte.Screen(90, 24)
-    stream = pyte.Stream(screen)
-    until_s = time.monotonic() + LONG_S
-    while time.monotonic() < until_s:
-        stream.feed(terminal.read_nonblocking(4096, timeout=LONG_S))
-        if any(words in line for line in screen.display):
-            return [line.rstrip() for line in screen.display]
-    raise AssertionError("\n".join(screen.display))
+class Screen:
+    """What somebody sees on that terminal."""
+
+    def __init__(self, terminal: pexpect.spawn[str]) -> None:
+        self._terminal, self._screen = terminal, pyte.Screen(90, 24)
+        self._stream = pyte.Stream(self._screen)
+
+    def until(self, *words: str) -> None:
+        """Waits until all of this is there at once."""
+        until_s = time.monotonic() + LONG_S
+        while time.monotonic() < until_s:
+            self._stream.feed(self._terminal.read_nonblocking(4096, timeout=LONG_S))
+            if all(word in "\n".join(self._screen.display) for word in words):
+                return
+        raise AssertionError("\n".join(self._screen.display))
 
 
 @pytest.fixture
@@ -146,7 +151,7 @@ def _remembered(state: Path) -> None:
     assert list(data.steps["contact_s"]) == sorted(data.steps["contact_s"])
 
 
-def test_ctrl_c_ends_the_looking_and_not_the_visit_that_was_ready(desk: Desk) -> None:
+def test_keys_steer_what_is_shown_and_ctrl_c_ends_the_looking_and_not_the_visit(desk: Desk) -> None:
     assert desk.hipbar("visit", "ready", "p-07") == (
         "ready: P-07, retraining, visit 1: a short press begins it\n"
     )
@@ -154,11 +159,16 @@ def test_ctrl_c_ends_the_looking_and_not_the_visit_that_was_ready(desk: Desk) ->
     assert "without a runner" in desk.hipbar("visit", "ready")
     assert desk.hipbar("visit", "follow") == "no visit runs\n"
     terminal = desk.on_a_terminal("visit", "start", "P-07", "--protocol", "demo")
-    screen = drawn(terminal, "Ctrl-C leaves it running")
-    assert any(line.startswith("block 1/6  stand") for line in screen)
-    assert any(line.endswith("waits for standing still") for line in screen)
+    look = Screen(terminal)
+    look.until("q leave it running", "block 1/6  stand", "waits for standing still")
+    for key, words in (("p", "PAUSED"), ("S", "block 2/6  warm-up"), ("p", "0:01 of 0:10"), ("m", "0:02 of")):
+        terminal.send(key)
+        look.until(words)
     terminal.sendintr()
     terminal.expect("the visit goes on", timeout=LONG_S)
     terminal.expect(pexpect.EOF, timeout=LONG_S)
-    assert "waits for standing still" in desk.hipbar("visit", "status")
+    assert "warm-up" in desk.hipbar("visit", "status")
     assert "visit 1 is over" in desk.hipbar("visit", "stop")
+    with Store.open(desk.station.state) as store:
+        happened = [event.kind for event in store.data("last").events]
+    assert [kind for kind in happened if kind in ("pause", "resume", "mark")] == ["pause", "resume", "mark"]

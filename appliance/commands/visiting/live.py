@@ -1,7 +1,8 @@
 """A running visit becomes a screen that is drawn anew until the visit is over, or somebody has seen enough.
 
-Asks the running service twice a second. A service that starts anew meanwhile is waited for: its visit may go on.
-On what is no terminal each new block is a line. Refuses to wait for a service that stays away, with `ServiceDown`.
+Asks the running service twice a second; on a terminal, keys steer the visit. A service that starts anew meanwhile is
+waited for: its visit may go on. On what is no terminal each new block is a line. Refuses to wait for a service that
+stays away, with `ServiceDown`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import msgspec
 
 from appliance.commands.options import aside
 from appliance.commands.stop import Stop
+from appliance.commands.visiting.keys import HINT, LEAVE, heard, order_of
 from appliance.commands.visiting.words import screen, standing, whose
-from appliance.errors import ServiceDown
+from appliance.errors import HipbarError, ServiceDown
 from appliance.station.told import Visit
 
 if TYPE_CHECKING:
@@ -35,9 +37,9 @@ _SETTLED_S = 5.0
 """A service that has just come back may still be about to let its visit go on."""
 
 _LEFT = "the visit goes on; `hipbar visit follow` shows it again, `hipbar visit stop` ends it"
-_HINT = "Ctrl-C leaves it running; elsewhere: hipbar visit pause, resume, skip, mark, note, stop"
 
-Draw = Callable[["Visit", "Gait"], None]
+Draw = Callable[["Visit", "Gait", str], None]
+"""Shows one look, and what came of the last key."""
 
 
 class Look(NamedTuple):
@@ -53,16 +55,19 @@ def follow(link: Link, *, each_s: float = EACH_S, away_s: float = AWAY_S) -> Vis
     Raises `ServiceDown` when the service does not come back.
     """
     stop, looks = Stop(None), Looks(link.runtime, away_s)
-    last: Visit | None = None
-    with stop.listening(), _drawing() as draw, contextlib.closing(looks):
+    last, said = None, ""
+    with stop.listening(), _drawing() as draw, contextlib.closing(looks), heard(stop) as pressed:
         while not stop():
             seen = looks.look()
             if seen and seen.visit and (last is None or seen.visit.id == last.id):
                 last = seen.visit
-                draw(last, seen.gait)
+                draw(last, seen.gait, said)
             elif seen and looks.settled:
                 return last
-            stop.pause(each_s)
+            key = pressed(each_s)
+            if key == LEAVE:
+                break
+            said = looks.steer(order_of(key, paused=last.state == "paused")) if key and last else said
     if last is not None:
         aside(_LEFT)
     return None
@@ -107,6 +112,15 @@ class Looks:
             self._gone_s, self._back_s = None, time.monotonic()
         return look
 
+    def steer(self, do: str) -> str:
+        """Has the visit paused, marked, ...; what was wrong with that, in words."""
+        try:
+            if do and self._link is not None:
+                running(self._link, do)
+        except HipbarError as error:
+            return str(error)
+        return ""
+
     def close(self) -> None:
         """Ends the link."""
         if self._link is not None:
@@ -127,9 +141,9 @@ def _drawing() -> Iterator[Draw]:
     utf8 = "utf" in (sys.stdout.encoding or "").lower()
     with Live(Text(""), console=Console(highlight=False), auto_refresh=False) as shown:
 
-        def draw(visit: Visit, gait: Gait) -> None:
+        def draw(visit: Visit, gait: Gait, said: str) -> None:
             width, height = shutil.get_terminal_size()
-            lines = [*screen(visit, gait, width - 1, utf8=utf8), "", _HINT[: width - 1]]
+            lines = [*screen(visit, gait, width - 1, utf8=utf8), said[: width - 1], HINT[: width - 1]]
             shown.update(Text("\n".join(lines[: max(height - 1, 1)]), no_wrap=True), refresh=True)
 
         yield draw
@@ -141,7 +155,7 @@ class _Lines:
     def __init__(self) -> None:
         self._said: tuple[object, ...] = ()
 
-    def draw(self, visit: Visit, gait: Gait) -> None:
+    def draw(self, visit: Visit, gait: Gait, said: str) -> None:
         """Says it if it is new."""
         view = visit.view
         new = (visit.id, view and view.block, visit.state, visit.trouble)
