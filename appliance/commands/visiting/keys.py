@@ -13,6 +13,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from appliance.commands.stop import Stop, Stopped
 
@@ -42,7 +43,7 @@ def heard(stop: Stop) -> Iterator[Pressed]:
         termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
 
 
-def _as_it_was() -> list[object] | None:
+def _as_it_was() -> list[Any] | None:
     """The terminal's modes; None where there is none, or another program has it now."""
     try:
         fd = sys.stdin.fileno()
