@@ -1,4 +1,7 @@
-"""Visits that follow from their numbers, so that what is read back can be told to the last bit."""
+"""Visits that follow from their numbers, so that what is read back can be told to the last bit.
+
+Only what every processor computes alike: additions, multiplications, divisions, no sines, no logarithms.
+"""
 
 from __future__ import annotations
 
@@ -91,9 +94,9 @@ def track(second: int, rate: int = RATE) -> np.ndarray:
     rows = np.zeros(rate, TRACK)
     rows["seq"] = second * rate + np.arange(rate)
     rows["t_s"] = 1000.0 + rows["seq"] / rate + rng.integers(0, 50_000, rate) * 1e-9
-    beat = np.sin(2 * np.pi * 2.7 * rows["t_s"])[:, None, None]
+    beat = (4.0 * np.abs(2.7 * rows["t_s"] % 1.0 - 0.5) - 1.0)[:, None, None]
     places = np.array([[200.0, 310.0], [280.0, 309.0], [230.0, 590.0], [255.0, 560.0]])
-    rows["xy_px"] = np.round((places + 12 * beat + rng.normal(0, 0.05, (rate, 4, 2))) * 4096) / 4096
+    rows["xy_px"] = np.round((places + 12 * beat) * 4096 + rng.integers(-400, 401, (rate, 4, 2))) / 4096
     rows["xy_px"][rng.random(rate) < 0.02, 3] = np.nan
     rows["score"] = np.where(np.isnan(rows["xy_px"][:, :, 0]), 0.0, 1.0)
     return rows
@@ -105,9 +108,7 @@ def trace(second: int, rate: int = RATE) -> np.ndarray:
     rows = np.zeros(rate, TRACE)
     rows["t_s"] = seen["t_s"] - 1000.0
     pair = seen["xy_px"][:, :2]
-    rows["obliquity_deg"] = np.degrees(
-        np.arctan2(pair[:, 0, 1] - pair[:, 1, 1], pair[:, 1, 0] - pair[:, 0, 0])
-    )
+    rows["obliquity_deg"] = 57.3 * (pair[:, 0, 1] - pair[:, 1, 1]) / (pair[:, 1, 0] - pair[:, 0, 0])
     rows["sway_px"], rows["height_px"] = (
         pair[:, :, 0].mean(axis=1) - 240.0,
         320.0 - pair[:, :, 1].mean(axis=1),
@@ -124,11 +125,11 @@ def steps(second: int, count: int = STEPS_A_SECOND, first: int | None = None) ->
     rows["right"] = number % 2
     rows["contact_s"] = second + (np.arange(count) + 0.25) / count
     for name in ("off_s", "midstance_s", "peak_s", "decided_s"):
-        rows[name] = rows["contact_s"] + rng.uniform(0.05, 0.25, count)
-    rows["peak_drop_deg"] = 6.0 + 2.0 * rows["right"] + rng.normal(0, 1.5, count)
+        rows[name] = rows["contact_s"] + 0.05 + 0.2 * rng.random(count)
+    rows["peak_drop_deg"] = 6.0 + 2.0 * rows["right"] + 4.0 * (rng.random(count) - 0.5)
     for name in ("contact_drop_deg", "midstance_drop_deg", "excursion_deg", "sway_px", "contact_time_s"):
-        rows[name] = rng.normal(3.0, 1.0, count)
-    rows["flight_s"], rows["quality"] = rng.uniform(0.0, 0.1, count), 1.0
+        rows[name] = 2.0 + 2.0 * rng.random(count)
+    rows["flight_s"], rows["quality"] = 0.1 * rng.random(count), 1.0
     rows["flight_s"][number == 0] = np.nan
     rows["peak_drop_deg"][number % 11 == 7] = np.nan
     rows["peak_s"][number % 11 == 7] = np.nan
