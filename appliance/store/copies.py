@@ -86,7 +86,9 @@ def _copied(folder: Path, copy: Path, progress: Ticked) -> Verified:
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM visits").fetchone()  # from here on it is of this moment
         source.backup(
-            target, pages=_PAGES, progress=lambda _, left, all_: progress(0.4 * ((all_ - left) / max(all_, 1)), 1.0)
+            target,
+            pages=_PAGES,
+            progress=lambda _, left, all_: progress(0.4 * ((all_ - left) / max(all_, 1)), 1.0),
         )
         source.execute("ROLLBACK")
         target.execute("PRAGMA journal_mode = DELETE")
