@@ -76,17 +76,9 @@ def measure(
     loop = _Loop(settings, pipeline, face, camera)
     steward.enter(loop, settings, pipeline.sides_proved, over)
     books.lend(visits, pipeline, settings, steward.calibration(), lambda: camera.lost)
+    seen, lit = _minded(service, camera, face, strip)
     try:
-        watch(
-            BeatingCamera(
-                Attended(WatchedCamera(camera, hatch), hatch, visits), service.beat, time.monotonic
-            ),
-            BeatingStrip(LentStrip(face, strip, hatch), service.beat),
-            pipeline,
-            books.ledger,
-            witness,
-            stop,
-        )
+        watch(seen, lit, pipeline, books.ledger, witness, stop)
         if steward.pending and not stop():
             last = face.parting(Notice.STARTING)
     except HipbarError as error:
@@ -103,6 +95,13 @@ def measure(
         books.close()  # a card that hangs takes seconds, in which nothing old may be lit
         visits.left()
     return None if stop() else change
+
+
+def _minded(service: Service, camera: Camera, face: Face, strip: Strip) -> tuple[BeatingCamera, BeatingStrip]:
+    """Camera and bar with everybody beside them: the visit, who looks through the hatch, the heartbeat."""
+    watched = Attended(WatchedCamera(camera, service.hatch), service.hatch, service.visits)
+    lent = LentStrip(face, strip, service.hatch)
+    return BeatingCamera(watched, service.beat, time.monotonic), BeatingStrip(lent, service.beat)
 
 
 class _Loop:
