@@ -21,6 +21,7 @@ from appliance.clinic.session import Session
 from appliance.clinic.terms import (
     Act,
     Lit,
+    Noted,
     Order,
     Over,
     Plan,
@@ -281,11 +282,23 @@ class Visits:
 
     def _order(self, order: Order, words: str) -> None:
         now = self._now
+        if now is None and self._coming and order is Order.STOP:
+            self._give_up(self._coming, words)
+            return
         if now is None:
             waits = "the visit waits for its first frame" if self._coming else "no visit runs"
-            raise VisitError(waits, fix="`hipbar visit start RUNNER` begins one")
+            fix = "`hipbar visit stop` ends it" if self._coming else "`hipbar visit start RUNNER` begins one"
+            raise VisitError(waits, fix=fix)
         self._happen(now, now.machine.order(order, self._t_s, words))
         self._look(now)
+
+    def _give_up(self, visit: Admitted, words: str) -> None:
+        """One that has not had a frame of this process is ended where it was."""
+        self._coming = None
+        minutes = Minutes(self.writer, visit.id, visit.spans, self._note)
+        at_s, state = visit.progress.at_s, VisitState.STOPPED
+        for act in (Noted(at_s, Order.STOP, words), Over(at_s, state)):
+            minutes.happened(act, visit.progress, state)
 
     def _happen(self, now: _Running, acts: tuple[Act, ...]) -> None:
         for act in acts:

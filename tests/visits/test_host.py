@@ -285,6 +285,16 @@ def test_a_visit_can_be_ended_while_no_loop_runs(houses: Callable[..., House]) -
     assert house.kept().visit.state is VisitState.STOPPED
 
 
+def test_a_visit_that_never_had_a_frame_can_be_ended(houses: Callable[..., House]) -> None:
+    house = houses()
+    house.leave()
+    house.ask("start", runner="R-01")
+    house.ask("stop")
+    assert house.visits.free
+    assert house.kept().visit.state is VisitState.STOPPED
+    house.ask("start", runner="R-01")
+
+
 def test_a_service_that_ended_goes_on_with_its_visit(houses: Callable[..., House]) -> None:
     first = houses()
     first.ask("start", runner="R-01")
