@@ -2,7 +2,7 @@
 
 Seconds of the camera's own clock, which goes on from one reading of the frames to the next. Drawn: pictures, as the
 virtual camera draws them. Not drawn: the same world's marks as keypoints with a camera's noise, for `Seen` in the place
-of sight, forty times as fast; all the rest of the loop is the same.
+of sight, twenty times as fast; all the rest of the loop is the same.
 """
 
 from __future__ import annotations
