@@ -133,7 +133,7 @@ def band(area: Any) -> None:
     area.set(facecolor=BAND, edgecolor=GREY, linestyle="--", linewidth=0.5, zorder=0)
 
 
-def or_nothing(axes: Axes, words: Words) -> None:
-    """Says that nothing was measured where nothing is drawn."""
-    if not axes.lines and not axes.patches and not axes.collections:
-        axes.text(0.5, 0.5, words.say("not measured"), transform=axes.transAxes, ha="center", color=GREY)
+def nothing(axes: Axes, words: Words) -> None:
+    """Says that nothing was measured, on axes without figures."""
+    axes.text(0.5, 0.6, words.say("not measured"), transform=axes.transAxes, ha="center", color=GREY)
+    axes.set_yticks([])

@@ -14,7 +14,7 @@ import numpy as np
 
 from appliance.clinic.terms import SDD_DEG
 from appliance.records import F64
-from appliance.reports.canvas import GREY, INK, LEFT, PALE, RIGHT, band, drawn, or_nothing, spread, tidy
+from appliance.reports.canvas import GREY, INK, LEFT, PALE, RIGHT, band, drawn, nothing, spread, tidy
 from appliance.reports.plots import Value
 from appliance.reports.words import Words
 
@@ -85,7 +85,8 @@ def timeline(
             axes.plot([a, b], [target_deg, target_deg], ":", color=INK, linewidth=1.0)
         axes.set_xlim(0, end_min)
         axes.margins(y=0.08)
-        or_nothing(axes, words)
+        if lines == (None, None):
+            nothing(axes, words)
 
     return drawn(*size_mm, draw)
 
@@ -138,7 +139,6 @@ def repetitions(
         axes.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-1.0, max(at - 1.2, 15.0))
-        or_nothing(axes, words)
 
     return drawn(*size_mm, draw)
 

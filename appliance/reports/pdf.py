@@ -13,13 +13,13 @@ from appliance.errors import OutputError
 from appliance.reports.page import html
 from appliance.reports.sheet import SMALLEST, Sheet
 
-_STEP, _PAPER = 0.94, "A4"
+_STEP, _PAPER, _PAGE_MM = 0.96, "A4", 276.0
 
 
 def pdf(sheet: Sheet) -> bytes:
     """The bytes of the file."""
     weasyprint = _library()
-    scale = sheet.scale()
+    scale = sheet.scale(_PAGE_MM)
     while True:
         document = weasyprint.HTML(string=html(sheet, scale, _PAPER)).render()
         if len(document.pages) == 1 or scale <= SMALLEST:

@@ -8,6 +8,7 @@ difference lies about the first baseline.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from appliance.clinic.curves import POINTS, Curve, Curves
 from appliance.clinic.figures import PartFigures
 from appliance.clinic.intervals import Spread
 from appliance.clinic.terms import SDD_DEG
-from appliance.reports.canvas import BAND, GREY, INK, LEFT, RIGHT, Look, band, drawn, or_nothing, spread, tidy
+from appliance.reports.canvas import BAND, GREY, INK, LEFT, RIGHT, Look, band, drawn, nothing, spread, tidy
 from appliance.reports.phrases import hip_name
 from appliance.reports.words import Words
 
@@ -36,7 +37,9 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One visit of a course: drops by the hip that drops; lit : with figures on the bar."""
+    """One visit of a course: drops by the hip that drops. at : its place; lit : with figures on the bar."""
+
+    at: int
 
     number: int
     left_hip: Value | None
@@ -47,18 +50,18 @@ class Point(msgspec.Struct, frozen=True):
 
 def points(course: Course) -> tuple[Point, ...]:
     """Each visit without figures on the bar, and with them."""
-    found = []
-    for row in course.rows:
+    found, in_order = [], all(b.number > a.number for a, b in pairwise(course.rows))
+    for n, row in enumerate(course.rows, 1):
         mixed = row.of == "whole" and row.lit is not None
         for part, is_lit in ((None if mixed else row.figures, False), (row.lit, True)):
             if part is not None:
-                found.append(_point(row.number, part, is_lit))
+                found.append(_point(row.number if in_order else n, row.number, part, is_lit))
     return tuple(found)
 
 
-def _point(number: int, part: PartFigures, is_lit: bool) -> Point:
+def _point(at: int, number: int, part: PartFigures, is_lit: bool) -> Point:
     drops = _value(part.right.drop_deg), _value(part.left.drop_deg)
-    return Point(number, *drops, _value(part.asymmetry_deg), is_lit)
+    return Point(at, number, *drops, _value(part.asymmetry_deg), is_lit)
 
 
 def _value(found: Spread) -> Value | None:
@@ -73,7 +76,7 @@ def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
         tidy(
             axes,
             words,
-            words.say("% of a stride, from the contact of the foot that stands"),
+            words.say("% of a stride, from foot contact"),
             words.say("hip drop, °"),
         )
         axes.axhline(0.0, color=GREY, linewidth=0.6)
@@ -87,9 +90,10 @@ def stride(words: Words, curves: Curves, size_mm: tuple[float, float]) -> str:
                 _toe_off(axes, curve, look)
         axes.set_xlim(0, 100)
         axes.margins(y=0.08)
-        or_nothing(axes, words)
         if curves.left.strides or curves.right.strides:
             figure.legend(loc="outside upper left")
+        else:
+            nothing(axes, words)
 
     return drawn(*size_mm, draw)
 
@@ -103,7 +107,7 @@ def strides(
     def draw(figure: Figure) -> None:
         panels: Any = figure.subplots(1, 2, sharey=True)
         for axes, name, look, foot in zip(panels, names, (LEFT, RIGHT), ("right", "left"), strict=True):
-            tidy(axes, words, words.say("% of a stride, from the contact of the foot that stands"), "")
+            tidy(axes, words, words.say("% of a stride, from foot contact"), "")
             axes.set_title(name, loc="left", pad=3)
             axes.axhline(0.0, color=GREY, linewidth=0.6)
             before, now = (getattr(curves, foot) for _, curves in (first, newest))
@@ -124,7 +128,7 @@ def strides(
 def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float]) -> str:
     """Both hips and their difference over the visits, the hips beside what must be exceeded to be a change."""
     drawn_points = points(found)
-    first = None if found.reference is None else _point(0, found.reference, False)
+    first = None if found.reference is None else _point(0, 0, found.reference, False)
     names = (words.say("left hip drop, °"), words.say("right hip drop, °"), words.say("difference, °"))
 
     def draw(figure: Figure) -> None:
@@ -139,10 +143,9 @@ def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float
             if look is not None and first is not None and (value := getattr(first, part)) is not None:
                 band(axes.axhspan(value.mean - SDD_DEG, value.mean + SDD_DEG))
                 axes.axhline(value.mean, color=GREY, linewidth=0.7, zorder=0.5)
-            last = max([1, visits, *(point.number for point in drawn_points)])
-            axes.set_xlim(0.5, last + 0.5)
-            axes.set_xticks(range(1, last + 1, max(1, -(-last // 10))))
-            or_nothing(axes, words)
+            _places(axes, drawn_points, visits)
+            if not any(getattr(point, part) for point in drawn_points):
+                nothing(axes, words)
         panels[2].axhline(0.0, color=GREY, linewidth=0.6)
         _legend(figure, words)
 
@@ -160,13 +163,22 @@ def _course(axes: Axes, points: Sequence[Point], part: str, look: Look | None) -
     """One figure over the visits: filled without figures on the bar, empty with them; a line through the filled."""
     colour, sign, line = (INK, "D", "-") if look is None else (look.colour, look.sign, look.line)
     found = [(point, value) for point in points if (value := getattr(point, part)) is not None]
-    dark = [(point.number - 0.1, value.mean) for point, value in found if not point.lit]
+    dark = [(point.at - 0.1, value.mean) for point, value in found if not point.lit]
     for point, value in found:
-        x = point.number + (0.15 if point.lit else -0.1)
+        x = point.at + (0.15 if point.lit else -0.1)
         if value.low is not None and value.high is not None:
             axes.plot([x, x], [value.low, value.high], "-", color=colour, linewidth=0.7)
         axes.plot(x, value.mean, sign, color=colour, markerfacecolor="white" if point.lit else colour)
     axes.plot([x for x, _ in dark], [y for _, y in dark], line, color=colour, linewidth=0.9)
+
+
+def _places(axes: Axes, points: Sequence[Point], visits: int) -> None:
+    """The visits along the axis by their numbers; in the order of time where a number came twice."""
+    numbers = {point.at: point.number for point in points}
+    last = max([1, visits, *numbers])
+    every = range(1, last + 1, max(1, -(-last // 12)))
+    axes.set_xlim(0.5, last + 0.5)
+    axes.set_xticks(every, [str(numbers.get(at, at)) for at in every])
 
 
 def _legend(figure: Figure, words: Words) -> None:

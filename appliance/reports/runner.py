@@ -32,7 +32,8 @@ def runner_sheet(words: Words, source: RunnerSource) -> Sheet:
         bands.append(((1.0, course_picture(words, source.course, source.visits, 58.0)),))
     if len(source.strides) == 2:
         bands.append(((1.0, _strides(words, source.strides)),))
-    bands.append(((1.0, _visits(words, source)),))
+    if source.seen:
+        bands.append(((1.0, _visits(words, source)),))
     if source.others:
         bands.append(((1.0, _others(words, source.others)),))
     bands.append(((1.0, _small(words, source)),))

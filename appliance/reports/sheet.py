@@ -30,7 +30,7 @@ class Tile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of words; the first column names the row. strong : rows that are set bold. widths : shares, or none."""
+    """Rows of words; the first column names the row. strong : rows that are set bold."""
 
     title: str
     head: tuple[str, ...]
@@ -42,7 +42,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """On paper; only names of rows and heads of columns ever take a second line."""
         letters = max(1.0, width_mm * _LETTERS_A_MM)
         head = 2 if sum(map(len, self.head)) > letters else 1
-        names = sum(-(-len(row[0]) // int(0.4 * letters)) for row in self.rows)
+        others = sum(
+            2 + max(map(len, column), default=0) for column in list(zip(*self.rows, strict=True))[1:]
+        )
+        room = max(0.2 * letters, letters - others)
+        names = sum(-(-len(row[0]) // int(room)) for row in self.rows)
         notes = -(-len(self.note) // int(1.1 * letters))
         return (_TITLE_MM if self.title else 0) + (head + names) * _ROW_MM + notes * _LINE_MM
 
@@ -89,15 +93,18 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     foot: tuple[str, ...]
     language: str
 
-    def height_mm(self) -> float:
-        """Of all of it on paper at full size."""
+    def height_mm(self, scale: float = 1.0) -> float:
+        """Of all of it on paper, with letters and drawings of that size: smaller ones have more room in a line."""
+        width_mm = PAGE_MM[0] / scale
         tiles = max([0.0, *((3.2 + len(tile.lines) * 0.62) * _TILE_MM for tile in self.tiles)])
-        facts = -(-len(" · ".join(self.facts)) // int(PAGE_MM[0] * _LETTERS_A_MM)) * _LINE_MM
+        facts = -(-len(" · ".join(self.facts)) // int(width_mm * _LETTERS_A_MM)) * _LINE_MM
         bands = [
-            max([0.0, *(item.height_mm(share * PAGE_MM[0]) for share, item in band)]) for band in self.bands
+            max([0.0, *(item.height_mm(share * width_mm) for share, item in band)]) for band in self.bands
         ]
-        return _HEAD_MM + facts + tiles + sum(bands) + _GAP_MM * (len(bands) + 1) + _FOOT_MM
+        whole = _HEAD_MM + facts + tiles + sum(bands) + _GAP_MM * (len(bands) + 1) + _FOOT_MM
+        return scale * whole
 
-    def scale(self) -> float:
-        """By how much letters and drawings shrink to be one page; 1 = not at all."""
-        return max(SMALLEST, min(1.0, PAGE_MM[1] / self.height_mm()))
+    def scale(self, page_mm: float = PAGE_MM[1]) -> float:
+        """By how much letters and drawings shrink to be one page of that height; 1 = not at all."""
+        sizes = (percent / 100 for percent in range(100, round(100 * SMALLEST), -2))
+        return next((size for size in sizes if self.height_mm(size) <= page_mm), SMALLEST)

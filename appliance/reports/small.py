@@ -31,7 +31,9 @@ def quality(words: Words, found: Quality, zeros: int = 0) -> Lines:
     frames = words.say("{lost} of {frames} lost").format(
         lost=words.count(found.lost), frames=words.count(found.frames + found.lost)
     )
-    lines += [(words.say("camera pictures"), frames), *_losses(words, found, found.breaks - zeros)]
+    if found.frames:
+        lines.append((words.say("camera pictures"), frames))
+    lines += [*_losses(words, found, found.breaks - zeros)]
     return Lines(title=words.say("Quality"), lines=tuple(lines))
 
 

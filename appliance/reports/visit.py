@@ -26,7 +26,7 @@ def visit_sheet(words: Words, source: VisitSource) -> Sheet:
     bands: list[Band] = [((1.0, table),), _curves(words, source)]
     if len(source.data.blocks) > 1:
         bands += [((1.0, timeline(words, source)),), ((1.0, blocks(words, figures.blocks)),)]
-    bands.append(last_band(words, source))
+    bands.append(last_band(words, source, settings=len(course.rows) > 1))
     return Sheet(
         title=title(words, source),
         subtitle=words.say("feedback and training aid, not a diagnosis"),
@@ -117,17 +117,20 @@ def _curves(words: Words, source: VisitSource) -> Band:
     """The mean stride, and beside it the course where there is one."""
     visit, course = source.data.visit, source.course
     if len(course.rows) < 2:
-        return ((1.0, stride(words, source)),)
+        return ((0.56, stride(words, source)), (0.44, in_force(words, source.data)))
     planned = visit.plan.visits if visit.plan else 0
     return ((0.36, stride(words, source)), (0.64, course_picture(words, course, planned)))
 
 
-def last_band(words: Words, source: VisitSource) -> Band:
-    """Quality, what was in force, and notes where there are any."""
+def last_band(words: Words, source: VisitSource, *, settings: bool = True) -> Band:
+    """Quality, what was in force unless that is told elsewhere, and notes where there are any."""
     data = source.data
     noted = notes(words, data.events)
     zeros = sum(event.kind == "zero" for event in data.events)
-    found = (quality(words, source.figures.quality, zeros), in_force(words, data))
-    if noted is None:
-        return tuple(zip((0.46, 0.54), found, strict=True))
-    return tuple(zip((0.34, 0.4, 0.26), (*found, noted), strict=True))
+    found: list[tuple[float, Item]] = [(0.34, quality(words, source.figures.quality, zeros))]
+    if settings:
+        found.append((0.4, in_force(words, data)))
+    if noted is not None:
+        found.append((0.26, noted))
+    whole = sum(share for share, _ in found)
+    return tuple((share / whole, item) for share, item in found)
