@@ -5,7 +5,7 @@
 The loop (`station.loop.watch`), the pipeline, the host of visits, the session and the store are the station's. Three
 things are not: nobody waits for a clock (a visit's wall times are those of its frames), settings come into force
 between two frames instead of some milliseconds later, and, unless `drawn`, sight is replaced by the places where the
-marks are, with a camera's noise (`tests.course.treadmill`): a twentieth of the time, and the same figures but for sight.
+marks are, with a camera's noise (`tests.course.treadmill`): a twentieth of the time, all else the same.
 Seconds; wall seconds since 1970. `scale` shortens all but standing; the runner then learns so many times faster.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 import sys
@@ -254,7 +255,7 @@ def test_the_runner_s_report_shows_the_improvement(whole: Course, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr
     text = re.sub(r"<[^>]+>|\s+", " ", page.read_text(encoding="utf-8"))
-    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"\s+", " ", html.unescape(text))
     assert "8 of 8 visits" in text
     assert "beyond the smallest detectable difference of 2.8" in text
     assert "not a diagnosis" in text
