@@ -1,6 +1,7 @@
 """The clinic's store and its texts become one file on another disk, read back before it counts.
 
-The service may go on meanwhile. Refuses a damaged store, and to write over a file that is there.
+The service may go on meanwhile. Refuses a damaged store, to write over a file that is there unless asked to, and
+over what is no backup even then.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+import zipfile
 from pathlib import Path
 
 import click
@@ -41,6 +43,8 @@ def command(file: Path, replace: bool, state: Path | None, as_json: bool) -> Non
         raise output_error(path, OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
     if path.exists() and not replace:
         raise OutputError(f"{path}: is there already", fix="name another file, or add --replace")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise OutputError(f"{path}: is there and is no backup", fix="name another file, or delete that one")
     with progress("backup") as ticked:
         made = backup(folder(state), path, ticked)
     if as_json:

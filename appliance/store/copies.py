@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -32,6 +33,11 @@ MANIFEST = "manifest.json"
 _TEXTS = re.compile(r"(protocols|exercises)/[^/\\]+\.toml|cues\.toml|calibration\.json")
 _PAGES = 2048  # between two words on the progress
 _BLOCK = 1 << 20
+_LONGEST_TEXT = 1 << 20
+_NO_BACKUP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, EOFError, RuntimeError, msgspec.MsgspecError
+)  # fmt: skip
+"""RuntimeError: a ZIP with a password, or packed in a way that Python does not know."""
 _silent: Ticked = lambda done, whole: None  # noqa: E731
 
 
@@ -55,6 +61,8 @@ def backup(folder: Path, to: Path, progress: Ticked = _silent, wall_s: float | N
     """Copies everything of the clinic into one file, while the service may go on; it was read back on return."""
     if os.path.realpath(to).startswith(os.path.realpath(folder / FILE)):
         raise OutputError(f"{to}: is the store itself", fix="name another file")
+    if to.exists() and not to.is_file():
+        raise OutputError(f"{to}: is no ordinary file", fix="name a file that is not there yet")
     copy, part = to.with_name(f".{to.name}.db"), to.with_name(f".{to.name}.part")
     made_s = time.time() if wall_s is None else wall_s
     try:
@@ -134,8 +142,10 @@ def _checked(path: Path) -> Manifest:
     """A backup whose every byte is as it was written."""
     try:
         with zipfile.ZipFile(path) as packed:
-            manifest = msgspec.json.decode(packed.read(MANIFEST), type=Manifest)
+            manifest = msgspec.json.decode(_text(packed, MANIFEST), type=Manifest)
             for name, member in manifest.files.items():
+                if name != FILE and member.bytes > _LONGEST_TEXT:
+                    raise zipfile.BadZipFile(name)
                 with packed.open(name) as file:
                     if not (name == FILE or _TEXTS.fullmatch(name)) or not _is(file, member):
                         raise zipfile.BadZipFile(name)
@@ -143,7 +153,9 @@ def _checked(path: Path) -> Manifest:
         raise StoreError(
             f"{path}: there is no such file", fix='name a file that "hipbar backup" made'
         ) from None
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, msgspec.MsgspecError):
+    except IsADirectoryError:
+        raise StoreError(f"{path}: is a folder", fix="name a file in it, one that a backup made") from None
+    except _NO_BACKUP:
         raise StoreError(
             f"{path}: is no backup, or a damaged one", fix="take another one; nothing was changed"
         ) from None
@@ -154,9 +166,18 @@ def _checked(path: Path) -> Manifest:
     return manifest
 
 
+def _text(packed: zipfile.ZipFile, name: str) -> bytes:
+    """A short file of a backup; one that would unpack into the whole of the memory is none."""
+    with packed.open(name) as file:
+        text = file.read(_LONGEST_TEXT + 1)
+    if len(text) > _LONGEST_TEXT:
+        raise zipfile.BadZipFile(name)
+    return text
+
+
 def _is(file: IO[bytes], member: Member) -> bool:
     digest, size = hashlib.sha256(), 0
-    while block := file.read(_BLOCK):
+    while size <= member.bytes and (block := file.read(_BLOCK)):
         digest.update(block)
         size += len(block)
     return size == member.bytes and digest.hexdigest() == member.sha256

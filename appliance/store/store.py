@@ -29,6 +29,7 @@ from appliance.store.schema import whole
 if TYPE_CHECKING:
     from appliance.clinic.figures import VisitFigures
 
+_MOST = 2**63 - 1  # of what SQLite can count
 _ENDED = "v.state IN ('done', 'stopped', 'interrupted')"
 
 
@@ -124,7 +125,7 @@ class Store:
             asked = {where: value for where, value in wanted.items() if value is not None}
             where = f" WHERE {' AND '.join(asked)}" if asked else ""
             query = f"{read.VISITS}{where} ORDER BY v.id DESC LIMIT ?"
-            rows = db.execute(query, (*asked.values(), -1 if limit is None else limit))
+            rows = db.execute(query, (*asked.values(), -1 if limit is None else min(limit, _MOST)))
             return [read.visit_row(row) for row in rows]
 
     def visit(self, number: int | str) -> VisitRow:
@@ -247,7 +248,9 @@ class Store:
 
     def _row(self, number: int | str) -> VisitRow:
         where, values = (
-            ("ORDER BY v.id DESC LIMIT 1", ()) if number == "last" else ("WHERE v.id = ?", (number,))
+            ("ORDER BY v.id DESC LIMIT 1", ())
+            if number == "last"
+            else ("WHERE v.id = ?", (min(int(number), _MOST),))
         )
         row = self._db.execute(f"{read.VISITS} {where}", values).fetchone()
         if row is None:
