@@ -53,7 +53,7 @@ class Drill:
     ) -> None:
         check(plan)
         self._plan, self._t0_s = plan, t0_s
-        self._from_s = self._at_s = self._free_s = progress.at_s
+        self._from_s = self._at_s = self._turned_s = self._free_s = progress.at_s
         self._n = progress.block
         self._zeroed_deg = progress.zero_deg
         self._zero_deg = zero_deg if progress.zero_deg is None else progress.zero_deg
@@ -138,18 +138,18 @@ class Drill:
     def _turn(self, t_s: float, seen: Seen) -> Acts:
         if self._ended:
             return ()
-        went_s = self._go(t_s)
+        self._go(t_s)
         acts = self._opening()
+        went_s, self._turned_s = self._at_s - self._turned_s, self._at_s
         if self.state is VisitState.RUNNING and self._part.begun:
             acts += self._count(Seen(self._at_s, seen.angle_deg, seen.height_px, seen.posture), went_s)
         return acts + self._closing() + self._signs() + self._light()
 
-    def _go(self, t_s: float) -> float:
-        """The visit's time goes on to that of the camera, never back; by how much."""
-        before_s, at_s = self._at_s, self._from_s + (t_s - self._t0_s)
-        if before_s < at_s < math.inf:  # false for NaN
+    def _go(self, t_s: float) -> None:
+        """The visit's time goes on to that of the camera, never back."""
+        at_s = self._from_s + (t_s - self._t0_s)
+        if self._at_s < at_s < math.inf:  # false for NaN
             self._at_s = at_s
-        return self._at_s - before_s
 
     # blocks
 
@@ -157,7 +157,7 @@ class Drill:
         """Begins the block that is next, unless it has begun."""
         if self._part.begun or self._n >= len(self._plan.blocks):
             return ()
-        self._part.begun, self._part.seen_s = True, self._at_s
+        self._part.begun, self._part.seen_s, self._turned_s = True, self._at_s, self._at_s
         return (BlockBegan(self._at_s, self._n),)
 
     def _count(self, seen: Seen, went_s: float) -> Acts:
@@ -246,7 +246,8 @@ class Drill:
             raise VisitError(
                 f"the exercise is {how} already", fix=f"`hipbar visit {other}` does the opposite"
             )
-        self.state, self._free_s, self._said_s = wanted, self._at_s, -math.inf
+        self.state, self._said_s = wanted, -math.inf
+        self._free_s = self._turned_s = self._at_s
         self._part.loose()
         self._part.opened_s, self._part.seen_s = None, self._at_s
         return (Noted(self._at_s, order.value, words), *self._light(), *self._signs())

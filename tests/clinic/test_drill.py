@@ -159,6 +159,18 @@ def test_a_rest_is_told_each_second_by_its_share() -> None:
     assert not of(player.acts, Rep)
 
 
+def test_a_rest_has_all_of_its_time_and_none_of_before_it() -> None:
+    player = Player(Drill(plan(REST, REPS), T0_S))
+    player.t_s += 30.0
+    player.play(1 / RATE_HZ)
+    assert player.drill.view(player.t_s).ran_s == 0.0
+    for _ in range(9):
+        player.play(1.0)
+        player.t_s += 0.01
+        player.order(Order.MARK)
+    assert player.drill.progress.ran_s == pytest.approx(9.08, abs=0.001)
+
+
 def test_after_a_set_the_bar_says_that_it_has_ended_and_then_how_much_rest_is_left() -> None:
     player = Player(Drill(plan(HOLD, REST, HOLD), T0_S))
     player.play(9.0)
