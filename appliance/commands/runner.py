@@ -6,6 +6,7 @@ and to erase anything that was not agreed to.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -133,6 +134,8 @@ def forget(code: str, yes: bool, state: Path | None, as_json: bool) -> None:
         if not yes:
             _agreed(row)
         gone = store.forget(row.code, time.time())
+    if state is None:
+        _disarmed(row.code)
     if as_json:
         told(gone)
         return
@@ -141,6 +144,20 @@ def forget(code: str, yes: bool, state: Path | None, as_json: bool) -> None:
     )
     for copy in gone.copies:
         click.echo(f"  still in {folder(state) / copy}: delete that copy as well when nobody needs it")
+    click.echo(
+        "  backups, reports and exports that were saved elsewhere are as they were: delete those yourself"
+    )
+
+
+def _disarmed(code: str) -> None:
+    """The button begins no visit of somebody who is erased, and the service's status says the code no more."""
+    from appliance.commands.reach import reached
+    from appliance.errors import HipbarError
+
+    with contextlib.suppress(HipbarError), reached(None, start=False) as link:
+        ready = link.status().visit_ready
+        if ready and ready.runner == code:
+            link.visit("ready")
 
 
 def _agreed(row: RunnerRow) -> None:

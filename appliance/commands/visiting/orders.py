@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import click
 
+_LONGEST = 500
+"""Characters of words with an event, as many as the control link takes."""
+
 
 @click.command()
 @click.argument("words", nargs=-1)
@@ -92,14 +95,17 @@ ORDERS = (pause, resume, skip, mark, note, stop)
 
 
 def _steered(do: str, words: tuple[str, ...]) -> None:
-    """One order, and how the visit stands after it."""
+    """One order, and how the visit stands after it. The words become one line."""
     from appliance.commands.reach import reached
     from appliance.commands.visiting.live import running
     from appliance.commands.visiting.words import line
 
+    said = " ".join(" ".join(words).split())
+    if len(said) > _LONGEST:
+        raise click.UsageError(f"{len(said):,} characters: at most {_LONGEST} are kept with an event")
     with reached(None, start=False) as link:
         before = running(link)
-        after = running(link, do, words=" ".join(words))
+        after = running(link, do, words=said)
     if after:
         click.echo(f"{after.kind} {line(after)}")
     elif before:
