@@ -38,6 +38,7 @@ from appliance.station.tally import Delays
 from appliance.station.teller import Teller
 from appliance.station.visits import Visits
 from appliance.station.wallclock import Note, note_now
+from appliance.store.clocks import Clocks, clocks_now
 from appliance.store.writer import Writer
 
 _log = logging.getLogger("hipbar.station")
@@ -161,7 +162,9 @@ class Service:
         self._summed = (0, np.zeros(4))
         self._desk: Desk | None = None
         reserve_mb = settings.service.reserve_mb
-        self.visits = Visits(Writer(steward.state, reserve_mb=reserve_mb), Hands(steward.visit), self._note)
+        self.visits = Visits(
+            Writer(steward.state, reserve_mb=reserve_mb, stamp=self._clocks), Hands(steward.visit), self._note
+        )
         self._reception = Reception(self.visits, steward.state, self._in_force, version, self._note)
         self.teller = Teller(
             runtime, version, self.beat, self.facts, machine, self._stuck, self._more, memory_mb
@@ -242,6 +245,9 @@ class Service:
 
     def _in_force(self) -> Settings:
         return self.steward.settings
+
+    def _clocks(self) -> Clocks:
+        return clocks_now(self.teller.clock_set())
 
     def _note(self) -> Note:
         return note_now(self.teller.clock_set())
