@@ -121,6 +121,11 @@ class Pipeline:
         if settings.sight != was.sight:
             self._sight = Sight(settings)
 
+    @property
+    def settings(self) -> Settings:
+        """Those in force, with all that has been adopted."""
+        return self._settings
+
     def restart(self) -> None:
         """Motion knows nothing from the next frame on, as at the start; sight and light go on."""
         self._motion, self._opened = Motion(self._settings), False

@@ -16,6 +16,8 @@ from appliance.errors import HipbarError
 
 AGAIN_S = 1.0
 """What was refused is tried again after so long."""
+SETTLES_S = 5.0
+"""A loop that is left and entered again takes less."""
 _END_S = 2.0
 _log = logging.getLogger("hipbar.visits")
 
@@ -37,19 +39,27 @@ class Hands:
         """These too are wanted from now on; None = nothing any more."""
         with self._woken:
             self._wanted = {**self._wanted, **values} if values else {}
-            self._woken.notify()
+            self._woken.notify_all()
+
+    def settle(self, within_s: float = SETTLES_S) -> None:
+        """Returns when what is wanted is in force, or is refused; asked of this thread itself, it does it at once."""
+        if threading.current_thread() is self._thread:
+            self._give(self._wanted)
+            return
+        with self._woken:
+            self._woken.wait_for(lambda: self._wanted == self._given or self.trouble, within_s)
 
     def do(self, job: Callable[[], None]) -> None:
         """Something else that may take a while; what it raises is logged."""
         with self._woken:
             self._jobs.append(job)
-            self._woken.notify()
+            self._woken.notify_all()
 
     def close(self) -> None:
         """Ends, after what is being done."""
         with self._woken:
             self._closing = True
-            self._woken.notify()
+            self._woken.notify_all()
         self._thread.join(_END_S)
 
     def _work(self) -> None:
@@ -70,14 +80,16 @@ class Hands:
         return bool(self._closing or self._jobs or (self._wanted != self._given and not self.trouble))
 
     def _give(self, wanted: dict[str, Any]) -> None:
+        trouble = None
         try:
             self._into_force(wanted)
         except HipbarError as error:
             if not self.trouble:
                 _log.warning("what the visit wants is not in force yet: %s; %s", error, error.fix)
-            self.trouble = f"{error}; {error.fix}"
-            return
-        self._given, self.trouble = wanted, None
+            trouble = f"{error}; {error.fix}"
+        with self._woken:
+            self._given, self.trouble = self._given if trouble else wanted, trouble
+            self._woken.notify_all()
 
     def _tried(self, job: Callable[[], None]) -> None:
         try:

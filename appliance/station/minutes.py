@@ -27,7 +27,8 @@ from appliance.store.writer import Writer
 class Stretch(msgspec.Struct, frozen=True):
     """What the visit needs of the loop that runs. lost : the frames that its camera has missed so far.
 
-    revision : of the calibration in force, JSON. flush : brings the frames that wait into the books.
+    settings : those that the loop was made with; those in force are the pipeline's. revision : of the calibration in
+    force, JSON. flush : brings the frames that wait into the books.
     """
 
     pipeline: Pipeline
@@ -69,7 +70,7 @@ class Minutes:
             clock_set=note.synchronised,
             software=stretch.header.software,
             header=msgspec.json.encode(stretch.header).decode(),
-            settings=msgspec.json.encode(stretch.settings).decode(),
+            settings=msgspec.json.encode(stretch.pipeline.settings).decode(),
             calibration=stretch.revision,
         )
         self._spans += 1

@@ -92,14 +92,15 @@ class Reception:
 
     def resume(self) -> None:
         """At the first loop of a service: a visit that was cut off goes on, waits, or is closed."""
-        try:
-            with self._one:
-                if not self._looked:
-                    self._looked = True
-                    self._resume()
-        except HipbarError as error:
-            self.trouble = f"visits can't be kept: {error}; {error.fix}"
-            raise
+        with self._one:
+            if self._looked:
+                return
+            try:
+                self._resume()
+            except HipbarError as error:
+                self.trouble = f"visits can't be kept: {error}; {error.fix}"
+                raise
+            self._looked, self.trouble = True, None
 
     def _resume(self) -> None:
         if not may_visit() or not (self._state / "clinic.db").exists():
@@ -209,6 +210,7 @@ class Reception:
             self._begin_now(runner, plan, text)
 
     def _begin_now(self, runner: str | None, plan: Plan, text: str) -> None:
+        self.resume()  # what was cut off comes first, also where the card did not give it at the start
         if not self._visits.free:
             raise VisitError("a visit runs already", fix="`hipbar visit stop` ends it")
         note = self._note()

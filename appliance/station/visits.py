@@ -11,13 +11,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
-import numpy as np
 
-from appliance.clinic.drill import Drill
-from appliance.clinic.session import Session
+from appliance.clinic.machine import Machine, machine_of
 from appliance.clinic.terms import (
     Act,
     Lit,
@@ -28,13 +25,12 @@ from appliance.clinic.terms import (
     Progress,
     Show,
     View,
-    VisitKind,
     VisitState,
     Zeroed,
 )
 from appliance.config import Feedback
 from appliance.errors import VisitError
-from appliance.records import Press, PressKind, Step, Update
+from appliance.records import Press, PressKind, Update
 from appliance.station.books import Chunk
 from appliance.station.face import Said
 from appliance.station.hands import Hands
@@ -46,32 +42,9 @@ from appliance.store.writer import Writer
 
 _LOOKS_S = 0.25
 _SLIP_S = 0.5
+_ZERO = "motion.zero_deg"
 """A camera's clock that goes back by more than this has begun anew."""
 _log = logging.getLogger("hipbar.visits")
-
-
-class Machine(Protocol):
-    """A visit's course: `Session` or `Drill`."""
-
-    @property
-    def progress(self) -> Progress:
-        """From where it can go on."""
-
-    @property
-    def state(self) -> VisitState:
-        """How it stands."""
-
-    def feed(self, t_s: float, moment: np.void, steps: tuple[Step, ...]) -> tuple[Act, ...]:
-        """One frame."""
-
-    def silent(self, t_s: float) -> tuple[Act, ...]:
-        """No frame."""
-
-    def order(self, order: Order, t_s: float, words: str = "") -> tuple[Act, ...]:
-        """What somebody asks for."""
-
-    def view(self, t_s: float) -> View:
-        """For people."""
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,12 +63,13 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Running(msgspec.Struct):
-    """The visit that is fed. fallback : the settings of the bar without it."""
+    """The visit that is fed. fallback : the settings of the bar without it. zero_deg : in force, as machine knows."""
 
     visit: Admitted
     machine: Machine
     minutes: Minutes
     fallback: Feedback
+    zero_deg: float
     span_due: bool = True
     view: View | None = None
     looked_s: float = float("-inf")
@@ -183,8 +157,19 @@ class Visits:
         return self._now is None and self._coming is None
 
     def admit(self, visit: Admitted) -> None:
-        """A visit that the store knows begins, or goes on, with the next frame."""
-        self._wishes.ask(lambda: self._admit(visit))
+        """A visit that the store knows begins, or goes on, with the next frame; under its own zero if it has one.
+
+        What the visit before it wanted is over by then: no frame is measured under the zero of another.
+        """
+        if self.free and visit.progress.zero_deg is not None:
+            self.hands.want({_ZERO: visit.progress.zero_deg})
+        self.hands.settle()
+        try:
+            self._wishes.ask(lambda: self._admit(visit))
+        except VisitError:
+            if self.free:
+                self.hands.want(None)
+            raise
 
     def order(self, order: Order, words: str = "") -> None:
         """Steers the visit that runs; returns when what that brought about is on the disk."""
@@ -244,7 +229,7 @@ class Visits:
         self._t_s = update.t_s
         if now is None:
             return
-        if went_back:
+        if went_back or self._other_zero(now):
             now.machine = self._made(now.visit, update.t_s, now.machine.progress, now.fallback)
             now.span_due = True
         acts = now.machine.feed(update.t_s, update.moment, update.steps)
@@ -255,6 +240,13 @@ class Visits:
         self._mind_waiting(now)
         if not 0 <= update.t_s - now.looked_s < _LOOKS_S:
             self._look(now)
+
+    def _other_zero(self, now: _Running) -> bool:
+        """Whether somebody has calibrated the station's zero meanwhile, and the visit has none of its own yet."""
+        if self._stretch is None or now.machine.progress.zero_deg is not None:
+            return False
+        before_deg, now.zero_deg = now.zero_deg, self._stretch.settings.motion.zero_deg
+        return now.zero_deg != before_deg
 
     def _mind_waiting(self, now: _Running) -> None:
         """One that was cut off does not wait for ever."""
@@ -268,17 +260,15 @@ class Visits:
 
     def _meet(self, visit: Admitted, stretch: Stretch, t_s: float) -> None:
         """The visit's first frame."""
-        self._coming, self._t_s, fallback = None, t_s, stretch.settings.feedback
+        self._coming, self._t_s = None, t_s
+        fallback, zero_deg = stretch.pipeline.settings.feedback, stretch.settings.motion.zero_deg
         machine = self._made(visit, t_s, visit.progress, fallback)
         minutes = Minutes(self.writer, visit.id, visit.spans, self._note)
-        self._now = _Running(visit, machine, minutes, fallback)
-        if visit.progress.zero_deg is not None:
-            self.hands.want({"motion.zero_deg": visit.progress.zero_deg})
+        self._now = _Running(visit, machine, minutes, fallback, zero_deg)
 
     def _made(self, visit: Admitted, t0_s: float, progress: Progress, fallback: Feedback) -> Machine:
-        kind = Drill if visit.plan.kind is VisitKind.EXERCISE else Session
         zero_deg = self._stretch.settings.motion.zero_deg if self._stretch else 0.0
-        return kind(visit.plan, t0_s, progress=progress, zero_deg=zero_deg, settings=fallback)
+        return machine_of(visit.plan, t0_s, progress=progress, zero_deg=zero_deg, settings=fallback)
 
     def _order(self, order: Order, words: str) -> None:
         now = self._now
@@ -311,7 +301,7 @@ class Visits:
             if isinstance(act, Lit):
                 self.hands.want(act.aim.settings())
             elif isinstance(act, Zeroed):
-                self.hands.want({"motion.zero_deg": act.zero_deg})
+                self.hands.want({_ZERO: act.zero_deg})
             elif isinstance(act, Over):
                 self._now = None
                 self.hands.want(None)

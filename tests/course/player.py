@@ -134,6 +134,9 @@ class _Hands:
         """As `appliance.station.hands.Hands`."""
         self.wanted = {**self.wanted, **values} if values else {}
 
+    def settle(self) -> None:
+        """The loop takes it by itself."""
+
     def do(self, job: Callable[[], None]) -> None:
         """At once."""
         job()
@@ -227,6 +230,8 @@ class Station:
             self._pipeline.adopt(self.settings)
         if self._script and self._answered and self.treadmill.now_s() >= self._script[0][0]:
             self._ask()
+        if not self._answered:
+            time.sleep(0.001)  # who steers is a thread of its own: it is not to come minutes late
         if self._update.seq % 120 == 0:
             self._wait_for_the_disk()
 
