@@ -34,17 +34,18 @@ def command(file: Path, replace: bool, state: Path | None, as_json: bool) -> Non
       hipbar backup /media/usb
       hipbar backup /media/usb/clinic.zip --replace
     """
-    from appliance.errors import OutputError
     from appliance.output import output_error
     from appliance.store.copies import backup
 
-    path = file / time.strftime("hipbar-%Y-%m-%d.zip") if file.is_dir() else file
-    if not path.parent.is_dir():
-        raise output_error(path, OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
-    if path.exists() and not replace:
-        raise OutputError(f"{path}: is there already", fix="name another file, or add --replace")
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise OutputError(f"{path}: is there and is no backup", fix="name another file, or delete that one")
+    path = file
+    try:
+        if file.is_dir():
+            path = file / time.strftime("hipbar-%Y-%m-%d.zip")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        _check(path, replace)
+    except OSError as error:
+        raise output_error(path, error) from None
     with progress("backup") as ticked:
         made = backup(folder(state), path, ticked)
     if as_json:
@@ -53,3 +54,15 @@ def command(file: Path, replace: bool, state: Path | None, as_json: bool) -> Non
     kept = f"{counted(made.visits, 'visit')} and {counted(len(made.files) - 1, 'file')} of the clinic's"
     size_mb = path.stat().st_size / 1e6
     click.echo(f"{path}: {kept}, {size_mb:,.1f} MB; read back, and whole")
+
+
+def _check(path: Path, replace: bool) -> None:
+    """Whether the backup may get this name. Raises `OSError` where this user may not even look."""
+    from appliance.errors import OutputError
+
+    if not path.exists():
+        return
+    if not replace:
+        raise OutputError(f"{path}: is there already", fix="name another file, or add --replace")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise OutputError(f"{path}: is there and is no backup", fix="name another file, or delete that one")

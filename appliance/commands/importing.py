@@ -7,6 +7,7 @@ Degrees; sides by stance, the hip that drops named beside them. Refuses files th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -108,8 +109,9 @@ def _refuse(
         raise click.UsageError("whose visit is it? Give --runner CODE, or --dry-run to look first")
     if standing is not None and zero_deg is not None:
         raise click.UsageError("--standing and --zero-deg say the same: give one")
-    if file.is_dir():
-        raise click.UsageError(f"{file} is a folder: name one file")
+    with contextlib.suppress(PermissionError):  # reading it will say so
+        if file.is_dir():
+            raise click.UsageError(f"{file} is a folder: name one file")
 
 
 def _brought(

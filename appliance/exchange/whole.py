@@ -19,10 +19,10 @@ from appliance.output import output_error, sync_folder
 def whole(path: Path) -> Iterator[BinaryIO]:
     """A handle to write to; the file gets its name when the block ends without an error."""
     real = Path(os.path.realpath(path))
-    straight = real.exists() and not real.is_file()
-    part = real if straight else real.with_name(f".{real.name}.{os.getpid()}.part")
+    part, straight = real.with_name(f".{real.name}.{os.getpid()}.part"), False
     try:
-        with part.open("wb") as file:
+        straight = real.exists() and not real.is_file()
+        with (real if straight else part).open("wb") as file:
             yield file
             if not straight:
                 file.flush()
@@ -33,5 +33,5 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise output_error(path, error) from None
     finally:
-        if not straight:
+        with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
