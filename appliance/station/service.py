@@ -195,7 +195,8 @@ class Service:
     def troubles(self) -> tuple[str, ...]:
         """What is wrong with visits and with the control link, in words."""
         visit, desk = self.visits.told, self._desk
-        unkept = f"the visit is not kept: {visit.trouble}" if visit and visit.trouble else None
+        trouble = visit.trouble if visit else self.visits.writer.behind
+        unkept = f"the visit is not kept: {trouble}" if trouble else None
         found = (unkept, self._reception.trouble, desk.trouble if desk else None)
         return tuple(one for one in found if one)
 

@@ -31,6 +31,7 @@ from appliance.store.items import Begin, Happened, Held, Item, Second, Span
 from appliance.store.opening import FILE, connected, locked, store_error
 from appliance.store.schema import whole
 
+LOG = FILE + "-wal"
 _MB = 1e6
 _log = logging.getLogger("hipbar.store")
 
@@ -112,7 +113,7 @@ class Notary:
         self._folder, self._reserve_mb, self._stamp = folder, reserve_mb, stamp
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
-        self._inode = 0
+        self._inode = self._log_inode = 0
         self._course: Course | None = None
         self._told: set[int] = set()
         self._wrote_before: int | None = None  # of the thread that puts
@@ -236,13 +237,22 @@ class Notary:
         path = self._folder / FILE
         if self._db is not None and (not path.exists() or path.stat().st_ino != self._inode):
             raise StoreError(f"{path}: was taken away", fix='"hipbar restore" brings a backup back')
+        self._rescue(path.with_name(LOG))
         if self._db is None:
             if self._lock is None and (make or self._folder.exists()):
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._lock = locked(self._folder)
             self._db = connected(self._folder, make=make, holding=True)
-            self._inode = path.stat().st_ino
+            self._inode, self._log_inode = path.stat().st_ino, _inode(path.with_name(LOG))
         return self._db
+
+    def _rescue(self, log: Path) -> None:
+        """Somebody has deleted the log, which only this connection still has: all of it goes into the file."""
+        if self._db is None or not self._log_inode or _inode(log) == self._log_inode:
+            return
+        _log.warning("%s: was deleted; what was in it is put into the file", log)
+        self._db.execute("PRAGMA wal_checkpoint(FULL)")
+        self._drop()
 
     def _drop(self) -> None:
         """What was under way is void; the rows tell where the visit stands."""
@@ -265,6 +275,14 @@ class Notary:
         if entry.done is None and visit not in self._told:
             self._told.add(visit)
             _log.error("visit %d: not kept: %s", visit, error, exc_info=not isinstance(error, HipbarError))
+
+
+def _inode(path: Path) -> int:
+    """Of a file; 0 = there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _fault(error: Exception) -> StoreError:

@@ -87,6 +87,11 @@ class Writer:
         if not (isinstance(item, Happened) and isinstance(item.act, Show)):
             self._put(Entry(item))
 
+    @property
+    def behind(self) -> str | None:
+        """Why something is not on the disk that was handed over long ago, if anything is."""
+        return self.held.trouble if self._waiting else None
+
     def close(self, end_s: float = 5.0) -> None:
         """Lets the thread put what waits on the disk; a disk that takes longer is left behind."""
         with self._woken:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from appliance.clinic.terms import VisitState
 from appliance.config import Settings, laid
 from appliance.errors import HipbarError, SettingsError, VisitError
 from appliance.pipeline import Pipeline
@@ -227,3 +230,42 @@ def test_a_camera_whose_clock_begins_anew_leaves_times_that_rise(houses: Callabl
     assert not verify(house.state).damage
     assert (np.diff(data.steps["contact_s"]) > 0).all()
     assert data.visit.seconds == pytest.approx(12.1, abs=0.3)
+
+
+def test_a_log_that_somebody_deletes_costs_nothing_that_was_acknowledged(
+    houses: Callable[..., Busy], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    house = houses()
+    house.ask("start", runner="R-01", protocol="stood")
+    house.run(5.0)
+    house.kept()
+    (house.state / "clinic.db-wal").unlink()
+    with suppress(HipbarError), Store.open(house.state) as store:  # whoever looks now makes another log
+        store.runners()
+    house.run(5.0)
+    house.ask("note", words="after it")
+    acknowledged = house.visits.told
+    found = tmp_path_factory.mktemp("killed")
+    for name in ("clinic.db", "clinic.db-wal"):  # what a kill would leave
+        shutil.copy(house.state / name, found)
+    with Store.open(found) as store:
+        data = store.data("last")
+    assert acknowledged
+    assert len(data.steps) >= acknowledged.kept_steps > 20
+    assert data.events[-1].words == "after it"
+    assert not verify(found).damage
+
+
+def test_a_visit_that_ended_while_the_card_was_away_is_not_forgotten(houses: Callable[..., Busy]) -> None:
+    house = houses()
+    house.ask("start", runner="R-01", protocol="stood")
+    house.run(5.0)
+    house.writer.settle()
+    away = (house.state / "clinic.db").rename(house.state / "away.db")
+    with pytest.raises(HipbarError):
+        house.ask("stop", words="no card")
+    assert house.visits.told is None
+    assert house.writer.behind
+    away.rename(house.state / "clinic.db")
+    house.waits(lambda: not house.writer.behind)
+    assert house.kept().visit.state is VisitState.STOPPED
