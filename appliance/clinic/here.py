@@ -7,12 +7,13 @@ of others all time. Replaced whole for the next block. Refuses, with `VisitError
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 
 from appliance.clinic.gathered import Gathered
-from appliance.clinic.still import Stillness
-from appliance.clinic.terms import RUNNING_KINDS, Act, Aim, Block, Kind, Noted, Plan, Progress, VisitKind
+from appliance.clinic.stage import Stage
+from appliance.clinic.terms import RUNNING_KINDS, Act, Block, Kind, Noted, Plan, Progress, VisitKind
 from appliance.errors import VisitError
 from appliance.records import Posture, Step
 
@@ -26,39 +27,29 @@ LONGEST = 2.0
 _CHECK = "`hipbar protocol check` says what a protocol needs"
 
 
-class Here(msgspec.Struct, kw_only=True):
-    """The block that the visit is in.
+class Here(Stage, kw_only=True):
+    """The block that the visit is in. since_s : steps from then on count, but for those within `pauses`."""
 
-    since_s : steps from then on count, but for those within `pauses`. opened_s : when the bar said that it begins.
-    aim : of its lit parts, once known. hint : why there is no standing zero yet.
-    """
-
-    block: Block
-    begun: bool = False
     since_s: float = 0.0
     pauses: list[tuple[float, float]] = msgspec.field(default_factory=list)
-    ran_s: float = 0.0
-    opened_s: float | None = None
-    aim: Aim | None = None
-    hint: str = ""
     gathered: Gathered = msgspec.field(default_factory=Gathered)
-    stillness: Stillness = msgspec.field(default_factory=Stillness)
     running_s: float | None = None
     missing_s: float = 0.0
     missing: bool = False
 
     def begin(self, at_s: float) -> None:
         """From now on it counts."""
-        self.begun, self.since_s = True, at_s
+        super().begin(at_s)
+        self.since_s = at_s
 
-    def hold(self, at_s: float, *, paused: bool) -> None:
+    def halt(self, at_s: float, *, paused: bool) -> None:
         """Somebody pauses it or lets it go on: nothing is joined across that, and the bar opens it again."""
         if paused:
             self.pauses.append((at_s, math.inf))
         elif self.pauses:
             self.pauses[-1] = (self.pauses[-1][0], at_s)
-        self.opened_s, self.running_s = None, None
-        self.stillness.forget()
+        self.running_s = None
+        super().halt(at_s, paused=paused)
 
     def gather(self, step: Step, contact_s: float, before_s: float = math.inf) -> None:
         """A step belongs to the block, or the pause, in which the foot came down."""
@@ -70,8 +61,7 @@ class Here(msgspec.Struct, kw_only=True):
     def count(self, at_s: float, went_s: float, obliquity_deg: float, posture: int) -> None:
         """The time that counts for this kind of block; `went_s` since the last frame."""
         if self.block.kind is Kind.STAND:
-            self.stillness.feed(at_s, obliquity_deg, posture)
-            self.ran_s = self.stillness.seconds
+            self.stand(at_s, obliquity_deg, posture)
         elif self.block.kind not in RUNNING_KINDS:
             self.ran_s += went_s
         elif posture == Posture.RUNNING:
@@ -118,19 +108,17 @@ class Here(msgspec.Struct, kw_only=True):
     def waiting(self) -> str:
         """What has to happen for its time to go on; "" = nothing."""
         kind = self.block.kind
-        if not self.begun:
-            return ""
-        if kind is Kind.STAND:
-            return self.hint or "standing still"
+        if not self.begun or kind is Kind.STAND:
+            return super().waiting
         if kind in RUNNING_KINDS and self.running_s is None:
             return "runner"
         if kind is Kind.BASELINE and self.ran_s >= self.block.seconds:
             return f"steps: {self.gathered.short_of()}"
         return ""
 
-    def kept(self) -> dict[str, object]:
+    def kept(self) -> dict[str, Any]:
         """What a progress does not say of it, as plain values."""
-        return {"begun": self.begun, "gathered": self.gathered.kept()}
+        return super().kept() | {"gathered": self.gathered.kept()}
 
 
 def restored(block: Block, progress: Progress) -> Here:

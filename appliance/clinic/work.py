@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from appliance.clinic.counting import Cycles, Done, Hold, Steady
-from appliance.clinic.still import Stillness
+from appliance.clinic.stage import Stage
 from appliance.clinic.terms import Block, Kind, Plan, Progress
 from appliance.errors import VisitError
 
@@ -36,27 +36,21 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     posture: int = 0
 
 
-class Part(msgspec.Struct, kw_only=True):
+class Part(Stage, kw_only=True):
     """The block that the exercise is in.
 
-    done : repetitions or holds by now. opened_s : when the bar said that it begins. pause_s : that is left between two
-    holds. worked_s : since it began, pauses by order not counted. lowest_px : the lowest place since the rest before.
+    done : repetitions or holds by now. pause_s : that is left between two holds. worked_s : since it began, pauses by
+    order not counted. lowest_px : the lowest place since the rest before. lacks : what work waits for.
     """
 
-    block: Block
-    begun: bool = False
     done: int = 0
-    ran_s: float = 0.0
     worked_s: float = 0.0
-    opened_s: float | None = None
     pause_s: float = 0.0
     seen_s: float = -math.inf
     lowest_px: float = math.inf
-    hint: str = ""
-    waiting: str = ""
+    lacks: str = ""
     cycles: Cycles | None = None
     hold: Hold | None = None
-    stillness: Stillness = msgspec.field(default_factory=Stillness)
     angle: Steady = msgspec.field(default_factory=Steady)
     height: Steady = msgspec.field(default_factory=Steady)
 
@@ -94,6 +88,27 @@ class Part(msgspec.Struct, kw_only=True):
             return min(max(1.0 - self.pause_s / self.block.pause_s, 0.0), 1.0)
         return None
 
+    @property
+    def figures(self) -> bool:
+        """Whether it is work: the runner sees the pelvis."""
+        return self.block.kind in WORK
+
+    @property
+    def waiting(self) -> str:
+        """What has to happen for it to go on; "" = nothing."""
+        return super().waiting or (self.lacks if self.begun else "")
+
+    def begin(self, at_s: float) -> None:
+        """From now on it counts."""
+        super().begin(at_s)
+        self.seen_s = at_s
+
+    def halt(self, at_s: float, *, paused: bool) -> None:
+        """Pause and resume: a half-done repetition is done anew, a hold goes on with what was held."""
+        super().halt(at_s, paused=paused)
+        self.loose()
+        self.seen_s = at_s
+
     def loose(self) -> None:
         """Nothing is joined across what happens now: an order, or a runner who has gone."""
         self.stillness.forget()
@@ -116,7 +131,7 @@ class Part(msgspec.Struct, kw_only=True):
     def work(self, seen: Seen, went_s: float) -> Done | None:
         """Counts one frame of a block of work; the repetition or hold that is complete with it."""
         gone = seen.at_s - self.seen_s > UNSEEN_S and self.block.measure != "time"
-        self.waiting = IN_VIEW if gone else ""
+        self.lacks = IN_VIEW if gone else ""
         if gone:
             self.loose()
             return None
@@ -148,15 +163,14 @@ class Part(msgspec.Struct, kw_only=True):
             within = least <= figure - self.lowest_px <= STOOD_UP * least
         else:
             within = abs(figure) <= (block.band_deg or 0.0)
-        before_s, self.waiting = self.hold.held_s, "" if within else _AGAIN[block.measure]
+        before_s, self.lacks = self.hold.held_s, "" if within else _AGAIN[block.measure]
         done = self.hold.feed(seen.at_s, figure, within)
         self.ran_s += self.hold.held_s - before_s
         return done
 
     def kept(self) -> dict[str, Any]:
         """What a progress does not say of it, as plain values."""
-        return {
-            "begun": self.begun,
+        return super().kept() | {
             "done": self.done,
             "held_s": self.hold.held_s if self.hold else 0.0,
             "worked_s": self.worked_s,

@@ -13,7 +13,7 @@ import pytest
 
 from appliance.clinic.drill import Drill
 from appliance.clinic.exercise import drill_plan, parse_exercise
-from appliance.clinic.session import BEGINS_S, ENDS_S
+from appliance.clinic.signs import BEGINS_S, ENDS_S
 from appliance.clinic.terms import (
     DARK,
     Act,

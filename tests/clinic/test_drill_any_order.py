@@ -117,7 +117,10 @@ class AnyOrder(RuleBasedStateMachine):
         kept = msgspec.json.decode(msgspec.json.encode(self.drill.progress), type=Progress)
         self.t_s += 500.0
         self.drill = Drill(self.plan, self.t_s, progress=kept)
-        assert msgspec.structs.replace(self.drill.progress, own={}) == msgspec.structs.replace(kept, own={})
+        standing = self.plan.blocks[min(kept.block, len(self.plan.blocks) - 1)].kind is Kind.STAND
+        ran_s = 0.0 if standing else kept.ran_s  # standing still is unbroken, or begins anew
+        again = msgspec.structs.replace(self.drill.progress, own={})
+        assert again == msgspec.structs.replace(kept, own={}, ran_s=ran_s)
         self.lit = None
 
     def take(self, acts: tuple[Act, ...]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from appliance.clinic.gathered import Gathered
-from appliance.clinic.session import BEGINS_S, ENDS_S, Session
+from appliance.clinic.session import Session
+from appliance.clinic.signs import BEGINS_S, ENDS_S
 from appliance.clinic.terms import (
     DARK,
     Act,
