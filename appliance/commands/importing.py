@@ -20,9 +20,13 @@ from appliance.commands.export import visit_number
 from appliance.commands.options import FILE, finite, version
 
 if TYPE_CHECKING:
+    from appliance.clinic.rows import VisitRow
     from appliance.exchange.brought import Brought
     from appliance.exchange.compare import Compared
     from appliance.store.store import Store
+
+
+_YEARS = (1970, 2100)
 
 
 @click.command(name="import")
@@ -86,7 +90,13 @@ def command(
       hipbar import visit.json --runner R-014
     """
     _refuse(file, runner, standing, zero_deg, dry_run)
+    if date is not None and not _YEARS[0] <= date.year < _YEARS[1]:
+        raise click.UsageError(f"--date {date:%Y-%m-%d}: nobody measured that then")
     if file.suffix.lower() == ".json":
+        if compare is not None or any((*names.values(), standing, zero_deg, unit, rate_hz, date)):
+            raise click.UsageError(
+                f"{file} is a whole visit with all that it was measured by: give --runner or --dry-run alone"
+            )
         _from_station(file, runner, dry_run=dry_run, as_json=as_json, state=state)
         return
     found = _brought(file, runner, standing, zero_deg, unit, rate_hz, date, names)
@@ -176,6 +186,7 @@ def _from_station(
     if not dry_run:
         with opened(state) as store:
             code = store.runner(runner or "").code
+            _check_new(store, code, data.visit)
             visit = msgspec.structs.replace(data.visit, runner=code)
             number = store.put_visit(msgspec.structs.replace(data, visit=visit), trace)
     frames = sum(len(track) for _, track, _ in trace)
@@ -184,6 +195,18 @@ def _from_station(
         return
     kept = "nothing is kept" if number is None else f"is visit {number} of {(runner or '').upper()}"
     click.echo(f"{file}: visit {data.visit.id} of {data.visit.software}, {len(data.steps):,} steps, {kept}")
+
+
+def _check_new(store: Store, code: str, visit: VisitRow) -> None:
+    """Raises `StoreError` for a visit that this runner has already: twice it would count twice in the course."""
+    from appliance.errors import StoreError
+
+    known = (visit.began_s, visit.seconds, visit.protocol, visit.number)
+    for row in store.visits(code, protocol=visit.protocol):
+        if (row.began_s, row.seconds, row.protocol, row.number) == known:
+            raise StoreError(
+                f"{code} has it already: it is visit {row.id}", fix="there is nothing to be done"
+            )
 
 
 def _figures(found: Brought) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def read_trc(path: Path, unit: str | None = None) -> Capture:
         raise unreadable(path, "its fourth line does not name the markers")
     first = 5 + (not lines[5].strip())
     table = figures(path, lines[first:], 2 + 3 * len(names), first + 1)
+    _check_count(path, facts.get("NumFrames", "").strip(), len(table))
     unit, metres = unit_of(path, facts.get("Units", ""), unit)
     markers = {name: table[:, 2 + 3 * k : 5 + 3 * k] * metres for k, name in enumerate(names)}
     t_s = table[:, 1] - table[0, 1]
@@ -73,6 +74,12 @@ def read_trc(path: Path, unit: str | None = None) -> Capture:
     return Capture(
         kind="TRC", rate_hz=rate_hz, t_s=t_s, markers=markers, said=(f"{unit}, {rate_hz:g} frames/s",)
     )
+
+
+def _check_count(path: Path, said: str, there: int) -> None:
+    """A head that counts more frames than there are is of a file that was cut off."""
+    if said.isascii() and said.isdigit() and len(said) < 10 and there < int(said):
+        raise unreadable(path, f"it was cut off: {there:,} of its {int(said):,} frames are there")
 
 
 def _rate(path: Path, facts: dict[str, str], t_s: F64) -> float:
