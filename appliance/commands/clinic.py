@@ -110,14 +110,3 @@ def runner_codes(ctx: click.Context, param: click.Parameter, incomplete: str) ->
         codes = [row.code for row in store.runners()]
         return [CompletionItem(code) for code in codes if code.startswith(incomplete.upper())]
     return []
-
-
-def protocol_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell's completion: the protocols that there are."""
-    from appliance.errors import HipbarError
-    from appliance.store.texts import texts
-
-    with contextlib.suppress(HipbarError):
-        names = texts(folder(ctx.params.get("state")), "protocols")
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-    return []

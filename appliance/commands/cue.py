@@ -8,8 +8,6 @@ lists that can't be used as they are written, cues that are not there, and visit
 from __future__ import annotations
 
 import contextlib
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +19,7 @@ from appliance.commands.options import aside
 
 if TYPE_CHECKING:
     from appliance.clinic.cue import Cue, CueResult
-    from appliance.station.client import Link
-    from appliance.station.told import Visit
     from appliance.store.texts import Text
-
-_COMES_S, _ENDS_S = 5.0, 10.0
-_LOOK_S = 0.1
 
 
 def _cue_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -155,22 +148,22 @@ def trial(runner: str, name: str, seconds: int, state: Path | None, as_json: boo
     """
     from appliance.clinic.cue import named
     from appliance.commands.reach import reached
-    from appliance.commands.visiting.live import follow
+    from appliance.commands.visiting.awaited import begun, ended, followed
 
     where = folder(state)
     cue = named(_cues(where)[1], name)
     with reached(None, start=False) as link:
         link.visit("start", kind="cue trial", runner=runner, name=name, number=seconds)
-        begun = _begun(link)
+        made = begun(link)
         aside(f'say it when the block "cue" begins: "{cue.words}"')
-        # one object on standard output is one object: what is followed goes the other way
-        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-            last = follow(link)
+        last = followed(link, as_json=as_json)
     if last is None:
-        which = f" {begun.id}" if begun else ""
+        which = f" {made.id}" if made else ""
         aside(f"`hipbar cue result{which}` shows what it has changed, once it is over")
         return
-    _show(where, _ended(where, last.id), as_json=as_json)
+    with opened(where) as store:
+        ended(store, last.id)
+    _show(where, str(last.id), as_json=as_json)
 
 
 @command.command()
@@ -207,27 +200,6 @@ def _write(state: Path, text: str) -> Path:
     path = state / CUES
     write_whole(path, text.encode())
     return path
-
-
-def _begun(link: Link) -> Visit | None:
-    """The trial that was just asked for, as soon as the service tells of it."""
-    until_s = time.monotonic() + _COMES_S
-    while (visit := link.status().visit) is None and time.monotonic() < until_s:
-        time.sleep(_LOOK_S)
-    return visit
-
-
-def _ended(state: Path, number: int) -> str:
-    """Waits until the store knows the end of a trial that is over: its last second is written by a thread."""
-    from appliance.clinic.terms import VisitState
-
-    until_s = time.monotonic() + _ENDS_S
-    with opened(state) as store:
-        while time.monotonic() < until_s:
-            if store.visit(number).state not in (VisitState.RUNNING, VisitState.PAUSED):
-                break
-            time.sleep(_LOOK_S)
-    return str(number)
 
 
 def _show(state: Path, visit: str, *, as_json: bool) -> None:

@@ -7,39 +7,22 @@ can't be used, with file, key and remedy.
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from appliance.commands.clinic import folder, json_option, opened, runner_codes, span, state_option, told
+from appliance.commands.shelf import chosen, listing, names_of, shown
 
 if TYPE_CHECKING:
     from appliance.clinic.exercise import Exercise
     from appliance.clinic.rows import VisitData
-    from appliance.errors import SettingsError
-    from appliance.station.client import Link
-    from appliance.station.told import Visit
-
-_COMES_S, _ENDS_S = 5.0, 10.0
-_LOOK_S = 0.1
 
 
-def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell's completion: the exercises that there are."""
-    from appliance.errors import HipbarError
-    from appliance.store.texts import texts
-
-    with contextlib.suppress(HipbarError):
-        names = texts(folder(ctx.params.get("state")), "exercises")
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-    return []
+_names = names_of("exercises")
 
 
 @click.group(name="exercise", invoke_without_command=True)
@@ -72,23 +55,9 @@ def listed(state: Path | None, as_json: bool) -> None:
       hipbar exercise list
       hipbar exercise list --json | jq '.exercises[].name'
     """
-    from appliance.errors import SettingsError
-    from appliance.store.texts import texts
+    from appliance.clinic.exercise import parse_exercise
 
-    where = folder(state)
-    files = texts(where, "exercises")
-    found = {name: _tried(file) for name, file in files.items()}
-    if as_json:
-        rows = [
-            {"file": files[name].origin, "own": files[name].own, **_plain(name, one)}
-            for name, one in found.items()
-        ]
-        told({"folder": str(where / "exercises"), "exercises": rows})
-        return
-    wide = max(len(name) for name in found)
-    for name, one in found.items():
-        what = f"can't be used: {one}" if isinstance(one, SettingsError) else f"{one.title}; {_sized(one)}"
-        click.echo(f"{name:<{wide}}  {'yours' if files[name].own else 'shipped':<7}  {what}")
+    listing("exercises", state, parse_exercise, plain=_plain, sized=_sized, as_json=as_json)
 
 
 @command.command()
@@ -104,13 +73,10 @@ def show(name: str, state: Path | None, as_json: bool) -> None:
       hipbar exercise show wall-hold > /var/lib/hipbar/exercises/mine.toml
       hipbar exercise show wall-hold --json | jq -r '.how[]'
     """
+    from appliance.clinic.exercise import parse_exercise
     from appliance.store.texts import text
 
-    found = text(folder(state), "exercises", name)
-    if as_json:
-        told({"file": found.origin, "own": found.own, **_plain(name, _tried(found))})
-    else:
-        click.echo(found.parsed(lambda words, origin: words), nl=False)
+    shown(text(folder(state), "exercises", name), parse_exercise, plain=_plain, as_json=as_json)
 
 
 @command.command()
@@ -126,13 +92,11 @@ def check(which: str, state: Path | None, as_json: bool) -> None:
       hipbar exercise check /media/usb/mine.toml
     """
     from appliance.clinic.exercise import drill_plan, parse_exercise
-    from appliance.store.texts import of_file, text
 
-    of_a_file = which.endswith(".toml") or "/" in which
-    found = of_file(Path(which)) if of_a_file else text(folder(state), "exercises", which)
+    found = chosen(which, "exercises", state)
     exercise = found.parsed(parse_exercise)
     if as_json:
-        told({"file": found.origin, **_plain(exercise.name, exercise), "blocks": drill_plan(exercise).blocks})
+        told({"file": found.origin, **_plain(exercise), "blocks": drill_plan(exercise).blocks})
         return
     click.echo(f"{exercise.name} ({found.origin}): good; {_sized(exercise)}")
     click.echo(f"  {_counted(exercise)}")
@@ -159,38 +123,26 @@ def start(runner: str, name: str, state: Path | None, as_json: bool) -> None:
     from appliance.clinic.exercise import parse_exercise
     from appliance.commands.options import aside
     from appliance.commands.reach import reached
-    from appliance.commands.visiting.live import follow
+    from appliance.commands.visiting.awaited import begun, ended, followed
     from appliance.store.texts import text
 
     where = folder(state)
     exercise = text(where, "exercises", name).parsed(parse_exercise)
     with reached(None, start=False) as link:
         link.visit("start", kind="exercise", runner=runner, name=name)
-        begun = _begun(link)
+        made = begun(link)
         for line in exercise.how:
             aside(line)
-        # one object on standard output is one object: what is followed goes the other way
-        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-            last = follow(link)
+        last = followed(link, as_json=as_json)
     if last is None:
-        aside(f"`hipbar report {begun.id if begun else 'last'}` shows what was done, once it is over")
+        aside(f"`hipbar report {made.id if made else 'last'}` shows what was done, once it is over")
         return
-    data = _ended(where, last.id)
+    with opened(where) as store:
+        data = store.data(ended(store, last.id).id)
     if as_json:
         told({"visit": data.visit, "sets": list(_sets(data))})
     else:
         click.echo("\n".join(_table(data)))
-
-
-def _tried(found: Any) -> Exercise | SettingsError:
-    from appliance.clinic.exercise import parse_exercise
-    from appliance.errors import SettingsError
-
-    try:
-        exercise: Exercise = found.parsed(parse_exercise)
-    except SettingsError as error:
-        return error
-    return exercise
 
 
 def _sized(exercise: Exercise) -> str:
@@ -221,41 +173,13 @@ def _counted(exercise: Exercise) -> str:
     return f"counted when the pelvis has tilted by {exercise.range_deg:g} deg and come back"
 
 
-def _plain(name: str, one: Exercise | SettingsError) -> dict[str, Any]:
-    """An exercise, or what is wrong with it, for JSON."""
+def _plain(one: Exercise) -> dict[str, Any]:
+    """An exercise, for JSON."""
     import msgspec
 
     from appliance.clinic.exercise import drill_s
-    from appliance.errors import SettingsError
 
-    if isinstance(one, SettingsError):
-        return {"name": name, "usable": False, "error": str(one), "fix": one.fix}
     return {"usable": True, **msgspec.to_builtins(one), "all_s": drill_s(one)}
-
-
-def _begun(link: Link) -> Visit | None:
-    """The exercise that was just asked for, as soon as the service tells of it."""
-    from appliance.commands.visiting.live import running
-
-    until_s = time.monotonic() + _COMES_S
-    while True:
-        visit = running(link)
-        if (visit and visit.view) or time.monotonic() >= until_s:
-            return visit
-        time.sleep(_LOOK_S)
-
-
-def _ended(state: Path, number: int) -> VisitData:
-    """The exercise from the store, as soon as its end is there: its last second is written by a thread."""
-    from appliance.clinic.terms import VisitState
-
-    until_s = time.monotonic() + _ENDS_S
-    with opened(state) as store:
-        while time.monotonic() < until_s:
-            if store.visit(number).state not in (VisitState.RUNNING, VisitState.PAUSED):
-                break
-            time.sleep(_LOOK_S)
-        return store.data(number)
 
 
 def _sets(data: VisitData) -> Iterator[dict[str, Any]]:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from appliance.commands.clinic import folder, json_option, protocol_names, span, state_option, told
+from appliance.commands.clinic import folder, json_option, span, state_option, told
 from appliance.commands.options import FILE
+from appliance.commands.shelf import chosen, listing, names_of, shown
 
 if TYPE_CHECKING:
     from appliance.clinic.protocol import Protocol
-    from appliance.errors import SettingsError
+
+
+_names = names_of("protocols")
 
 
 @click.group(name="protocol", invoke_without_command=True)
@@ -42,7 +45,7 @@ def command(ctx: click.Context) -> None:
 
 def _names_or_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """For the shell's completion: protocols, and files where that is a path."""
-    names = protocol_names(ctx, param, incomplete)
+    names = _names(ctx, param, incomplete)
     return names or [CompletionItem(incomplete, type="file")]
 
 
@@ -59,22 +62,13 @@ def listed(state: Path | None, as_json: bool) -> None:
       hipbar protocol list
       hipbar protocol list --json | jq '.protocols[].name'
     """
-    from appliance.store.texts import protocols, texts
+    from appliance.clinic.protocol import parse_protocol
 
-    where = folder(state)
-    found, files = protocols(where), texts(where, "protocols")
-    if as_json:
-        rows = [
-            {"file": files[name].origin, "own": files[name].own, **_plain(name, one)}
-            for name, one in found.items()
-        ]
-        told({"folder": str(where / "protocols"), "protocols": rows})
-        return
-    click.echo("\n".join(_table(found, {name: file.own for name, file in files.items()})))
+    listing("protocols", state, parse_protocol, plain=_plain, sized=_sized, as_json=as_json)
 
 
 @command.command()
-@click.argument("name", shell_complete=protocol_names)
+@click.argument("name", shell_complete=_names)
 @json_option
 @state_option
 def show(name: str, state: Path | None, as_json: bool) -> None:
@@ -89,11 +83,7 @@ def show(name: str, state: Path | None, as_json: bool) -> None:
     from appliance.clinic.protocol import parse_protocol
     from appliance.store.texts import text
 
-    found = text(folder(state), "protocols", name)
-    if as_json:
-        told({"file": found.origin, "own": found.own, **_plain(name, found.parsed(parse_protocol))})
-    else:
-        click.echo(found.parsed(lambda words, origin: words), nl=False)
+    shown(text(folder(state), "protocols", name), parse_protocol, plain=_plain, as_json=as_json)
 
 
 @command.command()
@@ -115,7 +105,7 @@ def check(which: str, state: Path | None, as_json: bool) -> None:
     protocol, origin = _named(which, state)
     notes = list(remarks(protocol))
     if as_json:
-        told({"file": origin, **_plain(protocol.name, protocol), "remarks": notes})
+        told({"file": origin, **_plain(protocol), "remarks": notes})
         return
     click.echo(f"{protocol.name} ({origin}): good; {_sized(protocol)}")
     for note in notes:
@@ -165,12 +155,9 @@ def preview(which: str, number: int | None, path: Path | None, state: Path | Non
 def _named(which: str, state: Path | None) -> tuple[Protocol, str]:
     """A protocol by its name, or of a file."""
     from appliance.clinic.protocol import parse_protocol
-    from appliance.store.texts import of_file, protocol
 
-    if which.endswith(".toml") or "/" in which:
-        return of_file(Path(which)).parsed(parse_protocol), which
-    found, text = protocol(folder(state), which)
-    return found, text.origin
+    file = chosen(which, "protocols", state)
+    return file.parsed(parse_protocol), file.origin
 
 
 def _previewed(protocol: Protocol, plans: list[Any], *, alone: bool) -> Iterator[str]:
@@ -211,18 +198,6 @@ def _asked(block: Any) -> str:
     return f"at most {target.percent:g} % of the {whose} baseline, not below {target.floor_deg:g} deg"
 
 
-def _table(found: Mapping[str, Protocol | SettingsError], own: Mapping[str, bool]) -> Iterator[str]:
-    from appliance.errors import SettingsError
-
-    wide = max(len(name) for name in found)
-    for name, one in found.items():
-        whose = "yours" if own[name] else "shipped"
-        if isinstance(one, SettingsError):
-            yield f"{name:<{wide}}  {whose:<7}  can't be used: {one}"
-        else:
-            yield f"{name:<{wide}}  {whose:<7}  {one.title or '-'}; {_sized(one)}"
-
-
 def _sized(protocol: Protocol) -> str:
     """How large a protocol is: "8 visits, 15 to 30 min of running, 180 in all"."""
     from appliance.clinic.timeline import durations
@@ -236,19 +211,16 @@ def _sized(protocol: Protocol) -> str:
     return f"{visits}, {each} min of running, {sum(runs):.3g} in all"
 
 
-def _plain(name: str, one: Protocol | SettingsError) -> dict[str, Any]:
-    """A protocol, or what is wrong with it, for JSON."""
+def _plain(one: Protocol) -> dict[str, Any]:
+    """A protocol, for JSON."""
     from appliance.clinic.timeline import durations
-    from appliance.errors import SettingsError
 
-    if isinstance(one, SettingsError):
-        return {"name": name, "usable": False, "error": str(one), "fix": one.fix}
     plans = [one.plan(number) for number in range(1, (one.visits or 1) + 1)]
     fields = {
         key: getattr(one, key) for key in ("title", "about", "sources", "visits", "days", "mode", "target")
     }
     return {
-        "name": name,
+        "name": one.name,
         "usable": True,
         **fields,
         "durations": [_durations(durations(plan)) for plan in plans],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,26 +18,23 @@ from appliance.commands.clinic import (
     folder,
     json_option,
     opened,
-    protocol_names,
     runner_codes,
     state_option,
     told,
 )
 from appliance.commands.options import aside
+from appliance.commands.shelf import names_of
 from appliance.commands.visiting.orders import ORDERS
 
 if TYPE_CHECKING:
     from appliance.station.client import Link
     from appliance.station.told import Ready, Visit
 
-_COMES_S = 5.0
-"""So soon is a visit's first frame there, wherever the loop had to be entered anew for it."""
-
 _protocol = click.option(
     "--protocol",
     default="",
     help="By which protocol; default: clinic.protocol.",
-    shell_complete=protocol_names,
+    shell_complete=names_of("protocols"),
 )
 _number = click.option(
     "--number", type=click.IntRange(1, 10000), default=None, help="Which visit of it; default: the next."
@@ -83,10 +79,11 @@ def start(runner: str, protocol: str, number: int | None, no_follow: bool) -> No
       hipbar visit start P-07 --number 3
     """
     from appliance.commands.reach import reached
+    from appliance.commands.visiting.awaited import begun
 
     with reached(None, start=False) as link:
         link.visit("start", runner=runner, protocol=protocol, number=number or 0)
-        visit = _begun(link)
+        visit = begun(link)
         _said(visit)
         for trouble in link.status().troubles:  # what the figures of a whole visit may suffer from
             aside(f"  but: {trouble}")
@@ -166,7 +163,7 @@ def follow() -> None:
 
 @command.command(name="list")
 @click.argument("runner", required=False, shell_complete=runner_codes)
-@click.option("--protocol", help="Only those by this protocol.", shell_complete=protocol_names)
+@click.option("--protocol", help="Only those by this protocol.", shell_complete=names_of("protocols"))
 @click.option(
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many, the newest."
 )
@@ -253,26 +250,11 @@ def _by_the_service(visit: int, runner: str) -> bool:
     return False
 
 
-def _begun(link: Link) -> Visit | None:
-    """The visit that was just asked for, as soon as its first frame was there."""
-    from appliance.commands.visiting.live import running
-
-    until_s = time.monotonic() + _COMES_S
-    while True:
-        visit = running(link)
-        if (visit and visit.view) or time.monotonic() >= until_s:
-            return visit
-        time.sleep(0.05)
-
-
 def _armed(link: Link, runner: str) -> Ready | None:
     """What is ready, as soon as the status, which is made once a second, has it."""
-    until_s = time.monotonic() + _COMES_S
-    while True:
-        made = link.status().visit_ready
-        if (made.runner if made else "") == runner or time.monotonic() >= until_s:
-            return made
-        time.sleep(0.05)
+    from appliance.commands.visiting.awaited import awaited
+
+    return awaited(lambda: link.status().visit_ready, lambda made: (made.runner if made else "") == runner)
 
 
 def _said(visit: Visit | None) -> None:
@@ -293,13 +275,12 @@ def _followed(link: Link) -> None:
 
 def _ended(last: Visit) -> str:
     """How, as the store has it a moment later; without the right to look, only where more is to be had."""
+    from appliance.commands.visiting.awaited import ended
     from appliance.errors import HipbarError
 
     more = f"`hipbar visit show {last.id}`, `hipbar report {last.id}`"
-    until_s = time.monotonic() + _COMES_S
     with contextlib.suppress(HipbarError), opened(None) as store:
-        while (row := store.visit(last.id)).ended_s is None and time.monotonic() < until_s:
-            time.sleep(0.05)
+        row = ended(store, last.id)
         return f"{row.state}, {row.steps:,} steps; {more}"
     return more
 

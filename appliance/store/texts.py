@@ -48,6 +48,13 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{self.origin}: {self.trouble}", fix="check its path, or mend the file")
         return parse(self.text, self.origin)
 
+    def tried(self, parse: Callable[[str, str], T]) -> T | SettingsError:
+        """The same; what can't be used is the error that says why."""
+        try:
+            return self.parsed(parse)
+        except SettingsError as error:
+            return error
+
 
 def texts(state: Path, kind: TextKind) -> dict[str, Text]:
     """All of a kind by name: the shipped ones, and the clinic's own above them.
@@ -85,7 +92,7 @@ def protocol(state: Path, name: str) -> tuple[Protocol, Text]:
 
 def protocols(state: Path) -> Mapping[str, Protocol | SettingsError]:
     """All protocols by name; one that can't be used is the error that says why."""
-    return {name: _tried(found) for name, found in texts(state, "protocols").items()}
+    return {name: found.tried(parse_protocol) for name, found in texts(state, "protocols").items()}
 
 
 def cues(state: Path) -> Text:
@@ -104,13 +111,6 @@ def cues(state: Path) -> Text:
 def of_file(path: Path) -> Text:
     """A file anywhere, as if it were one of the clinic's."""
     return _read(path)
-
-
-def _tried(found: Text) -> Protocol | SettingsError:
-    try:
-        return found.parsed(parse_protocol)
-    except SettingsError as error:
-        return error
 
 
 def _own(folder: Path) -> list[Path]:
