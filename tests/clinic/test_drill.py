@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from importlib.resources import files
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -27,7 +26,6 @@ from appliance.clinic.terms import (
     Order,
     Over,
     Plan,
-    Progress,
     Rep,
     Show,
     VisitKind,
@@ -36,10 +34,10 @@ from appliance.clinic.terms import (
 )
 from appliance.errors import VisitError
 from appliance.records import MOMENT, Notice, Posture, Side
+from tests.clinic.machines import kept, of, planned
 
 RATE_HZ = 64.0
 T0_S = 5000.0
-A = TypeVar("A")
 Pelvis = Callable[[float], float]
 
 REPS = Block(kind=Kind.REPS, seconds=12.0, mode="live", side=Side.LEFT, set_number=1, reps=3, range_deg=6.0)
@@ -58,7 +56,7 @@ STAND = Block(kind=Kind.STAND, seconds=3.0)
 
 
 def plan(*blocks: Block) -> Plan:
-    return Plan(kind=VisitKind.EXERCISE, protocol="test", number=1, visits=0, blocks=blocks)
+    return planned(VisitKind.EXERCISE, blocks)
 
 
 def shipped(name: str) -> Plan:
@@ -99,10 +97,6 @@ class Player:
         said = list(self.drill.order(order, self.t_s, words))
         self.acts += said
         return said
-
-
-def of(acts: list[Act], kind: type[A]) -> list[A]:
-    return [act for act in acts if isinstance(act, kind)]
 
 
 def nan(_at_s: float) -> float:
@@ -339,8 +333,8 @@ def _broken_off(chosen: Plan, at_s: float, angle: Pelvis) -> Iterator[Player]:
     whole.play(90.0, angle)
     first = Player(Drill(chosen, T0_S))
     first.play(at_s, angle)
-    kept = msgspec.json.decode(msgspec.json.encode(first.drill.progress), type=Progress)
-    second = Player(Drill(chosen, T0_S + 1000.0, progress=kept), T0_S + 1000.0)
+    progress = kept(first.drill.progress)
+    second = Player(Drill(chosen, T0_S + 1000.0, progress=progress), T0_S + 1000.0)
     second.play(90.0, lambda t: angle(t - 1000.0 + at_s))
     second.acts = first.acts + second.acts
     return iter((whole, second))

@@ -37,6 +37,7 @@ from appliance.clinic.terms import (
 )
 from appliance.errors import VisitError
 from appliance.records import MOMENT, Notice, Posture, Side, Step
+from tests.clinic.machines import kept, of, planned
 
 RATE_HZ = 100.0
 STEP_S = 0.35
@@ -44,9 +45,7 @@ A = TypeVar("A")
 
 
 def plan(*blocks: Block, first: Baseline | None = None) -> Plan:
-    return Plan(
-        kind=VisitKind.VISIT, protocol="test", number=1, visits=8, blocks=blocks, first_baseline=first
-    )
+    return msgspec.structs.replace(planned(VisitKind.VISIT, blocks, visits=8), first_baseline=first)
 
 
 def moment(posture: Posture, obliquity_deg: float = 1.0) -> np.void:
@@ -114,7 +113,7 @@ class Player:
         self.acts += self.session.order(order, self.t_s, words)
 
     def of(self, kind: type[A]) -> list[A]:
-        return [act for act in self.acts if isinstance(act, kind)]
+        return of(self.acts, kind)
 
     def _frames(self, seconds: float) -> Iterator[int]:
         for k in range(round(seconds * RATE_HZ)):
@@ -521,9 +520,8 @@ def test_pausing_twice_and_resuming_what_runs_is_refused() -> None:
 
 def resumed(player: Player, gap_s: float = 60.0) -> Player:
     """The same visit in a new process: its progress as it comes back from a file."""
-    kept = msgspec.json.decode(msgspec.json.encode(player.session.progress), type=Progress)
     t_s = player.t_s + gap_s
-    after = Player(Session(player.session._plan, t_s, progress=kept), t_s)
+    after = Player(Session(player.session._plan, t_s, progress=kept(player.session.progress)), t_s)
     after.acts = list(player.acts)
     return after
 
