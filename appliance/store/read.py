@@ -187,18 +187,32 @@ def chunks(db: sqlite3.Connection, visit: int, span: int | None = None) -> Itera
         yield chunk
 
 
+def traces(db: sqlite3.Connection, visit: int) -> Iterator[NDArray[np.void]]:
+    """What was made of a visit's keypoints (`TRACE`), chunk by chunk; the keypoints themselves stay packed."""
+    for *key, crc, track, trace in _packed_chunks(db, visit, None):
+        if _checksum(tuple(key), track, trace) != crc:
+            raise damaged(visit, f"chunk {key[1]} of its trace")
+        try:
+            yield unpacked(trace, key[3], TRACE)
+        except (zlib.error, ValueError):
+            raise damaged(visit, f"chunk {key[1]} of its trace") from None
+
+
 def numbered_chunks(
     db: sqlite3.Connection, visit: int, span: int | None = None
 ) -> Iterator[tuple[int, Trace | StoreError]]:
     """The same with their numbers, and with those that are damaged."""
+    for *key, crc, track, trace in _packed_chunks(db, visit, span):
+        yield key[1], _chunk(tuple(key), crc, track, trace)
+
+
+def _packed_chunks(db: sqlite3.Connection, visit: int, span: int | None) -> sqlite3.Cursor:
     only, values = ("", [visit]) if span is None else (" AND span = ?", [visit, span])
-    rows = db.execute(
+    return db.execute(
         "SELECT visit, n, span, frames, first_s, last_s, crc, track, trace FROM chunks"
         f" WHERE visit = ?{only} ORDER BY n",
         values,
     )
-    for *key, crc, track, trace in rows:
-        yield key[1], _chunk(tuple(key), crc, track, trace)
 
 
 def _chunk(key: tuple[Any, ...], crc: int, track: bytes, trace: bytes) -> Trace | StoreError:

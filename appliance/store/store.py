@@ -169,6 +169,11 @@ class Store:
         with told(self.path):
             yield from read.chunks(self._db, self._row(visit).id, span)
 
+    def curves(self, visit: int | str) -> Iterator[NDArray[np.void]]:
+        """Of the same only what was made of the keypoints (`TRACE`): a third of the time."""
+        with told(self.path):
+            yield from read.traces(self._db, self._row(visit).id)
+
     def summary(self, visit: int | str) -> VisitFigures:
         """A visit's figures; computed once and kept, anew when their arithmetic or the newest edition has changed."""
         from appliance.clinic import figures
