@@ -91,7 +91,7 @@ def command(
     """
     _refuse(file, runner, standing, zero_deg, dry_run)
     if date is not None and not _YEARS[0] <= date.year < _YEARS[1]:
-        raise click.UsageError(f"--date {date:%Y-%m-%d}: nobody measured that then")
+        raise click.UsageError(f"--date {date.date()}: nobody measured that then")
     if file.suffix.lower() == ".json":
         if compare is not None or any((*names.values(), standing, zero_deg, unit, rate_hz, date)):
             raise click.UsageError(
@@ -119,7 +119,7 @@ def _refuse(
         raise click.UsageError("whose visit is it? Give --runner CODE, or --dry-run to look first")
     if standing is not None and zero_deg is not None:
         raise click.UsageError("--standing and --zero-deg say the same: give one")
-    with contextlib.suppress(PermissionError):  # reading it will say so
+    with contextlib.suppress(OSError):  # reading it will say so
         if file.is_dir():
             raise click.UsageError(f"{file} is a folder: name one file")
 

@@ -158,6 +158,8 @@ class Reception:
             exercise = texts.text(self._state, "exercises", ask.name)
             plan, text = drill_plan(exercise.parsed(parse_exercise)), exercise.text
         self._begin(runner, plan, text)
+        if self.ready == Ready(runner=runner, protocol=plan.protocol, number=plan.number):
+            self.ready = None  # the button would begin that visit once more
 
     def _get_ready(self, ask: AskVisit) -> None:
         """The next press of the button begins this; without a runner, nothing more is ready."""
