@@ -41,13 +41,18 @@ class Hands:
             self._wanted = {**self._wanted, **values} if values else {}
             self._woken.notify_all()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether what is wanted is in force, or refused."""
+        return self._wanted == self._given or self.trouble is not None
+
     def settle(self, within_s: float = SETTLES_S) -> None:
         """Returns when what is wanted is in force, or is refused; asked of this thread itself, it does it at once."""
         if threading.current_thread() is self._thread:
             self._give(self._wanted)
             return
         with self._woken:
-            self._woken.wait_for(lambda: self._wanted == self._given or self.trouble, within_s)
+            self._woken.wait_for(lambda: self.quiet, within_s)
 
     def do(self, job: Callable[[], None]) -> None:
         """Something else that may take a while; what it raises is logged."""

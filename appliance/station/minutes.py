@@ -7,6 +7,7 @@ card that is full.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -14,14 +15,16 @@ from numpy.typing import NDArray
 
 from appliance.clinic.kept import step_rows
 from appliance.clinic.rows import TRACE, SpanRow
-from appliance.clinic.terms import Act, Progress, VisitState
+from appliance.clinic.terms import DARK, Act, Aim, Progress, VisitState
 from appliance.config import Settings
-from appliance.pipeline import Pipeline
 from appliance.station.books import Chunk
 from appliance.station.recording import Header
 from appliance.station.wallclock import Note
 from appliance.store.items import Happened, Second, Span
 from appliance.store.writer import Writer
+
+if TYPE_CHECKING:
+    from appliance.pipeline import Pipeline  # it brings all compiled code with it, which a cold start has not made yet
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -37,6 +40,14 @@ class Stretch(msgspec.Struct, frozen=True):
     revision: str
     lost: Callable[[], int]
     flush: Callable[[], None]
+
+    @property
+    def aim(self) -> Aim:
+        """What the bar shows, whoever wanted it."""
+        feedback = self.pipeline.settings.feedback
+        if feedback.mode == "off" or not self.pipeline.sides_proved:
+            return DARK
+        return Aim(mode=feedback.mode, target_deg=feedback.target_deg, band_deg=feedback.band_deg)
 
 
 class Minutes:

@@ -16,7 +16,9 @@ import msgspec
 
 from appliance.clinic.machine import Machine, machine_of
 from appliance.clinic.terms import (
+    DARK,
     Act,
+    Aim,
     Lit,
     Noted,
     Order,
@@ -63,13 +65,17 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Running(msgspec.Struct):
-    """The visit that is fed. fallback : the settings of the bar without it. zero_deg : in force, as machine knows."""
+    """The visit that is fed. fallback : the settings of the bar without it. zero_deg : in force, as machine knows.
+
+    lit : what the record says of the bar.
+    """
 
     visit: Admitted
     machine: Machine
     minutes: Minutes
     fallback: Feedback
     zero_deg: float
+    lit: Aim = DARK
     span_due: bool = True
     view: View | None = None
     looked_s: float = float("-inf")
@@ -299,6 +305,7 @@ class Visits:
                 self._stretch.flush()  # the last frames belong to it
             now.minutes.happened(act, now.machine.progress, now.machine.state)
             if isinstance(act, Lit):
+                now.lit = act.aim
                 self.hands.want(act.aim.settings())
             elif isinstance(act, Zeroed):
                 self.hands.want({_ZERO: act.zero_deg})
@@ -310,3 +317,12 @@ class Visits:
     def _look(self, now: _Running) -> None:
         """How the visit stands, a few times a second: others read it while the loop goes on."""
         now.looked_s, now.view = self._t_s, now.machine.view(self._t_s)
+        if now is self._now and self._stretch and now.minutes.on and self.hands.quiet:
+            self._mind_bar(now, self._stretch.aim)
+
+    def _mind_bar(self, now: _Running, aim: Aim) -> None:
+        """Where the bar shows something else than the visit wants, because somebody tries it, the record says so."""
+        if aim.settings().items() >= now.lit.settings().items():
+            return
+        now.lit, progress = aim, now.machine.progress
+        now.minutes.happened(Lit(progress.at_s, aim), progress, now.machine.state)

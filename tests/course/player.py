@@ -129,6 +129,12 @@ class _Hands:
 
     def __init__(self) -> None:
         self.wanted: dict[str, Any] = {}
+        self.given = self.wanted
+
+    @property
+    def quiet(self) -> bool:
+        """Whether what is wanted is in force."""
+        return self.wanted is self.given
 
     def want(self, values: Mapping[str, Any] | None) -> None:
         """As `appliance.station.hands.Hands`."""
@@ -237,7 +243,7 @@ class Station:
 
     def _take(self) -> None:
         """What the visit wants is in force."""
-        self._given = self._hands.wanted
+        self._given = self._hands.given = self._hands.wanted
         self.settings = laid(self._base, self._given) if self._given else self._base
 
     def _opens_anew(self) -> bool:

@@ -52,6 +52,9 @@ class Busy(House):
         self.own, self._due = Settings(), threading.Event()
         self._wanted: Mapping[str, Any] | None = None
         self._late = 0
+        self.closing = False
+        self._values: Mapping[str, Any] = {}
+        self.tried: Mapping[str, Any] = {}
         super().__init__(state, **clocks)
 
     def _give(self, values: Mapping[str, Any]) -> None:
@@ -59,7 +62,8 @@ class Busy(House):
             raise SettingsError("not now", fix="wait")
         self._due.clear()
         self._wanted = values
-        assert self._due.wait(20.0)
+        while not self._due.wait(0.01) and not self.closing:
+            pass  # a loop that stands still takes nothing
         self.given.append(values)
 
     def run(self, seconds: float, posture: Posture = Posture.RUNNING) -> None:
@@ -96,7 +100,8 @@ class Busy(House):
     def changes(self, values: Mapping[str, Any]) -> None:
         """What a visit wants above the station's own settings, in force."""
         before = self.settings
-        self.settings = msgspec.structs.replace(laid(self.own, values, "test"), clinic=before.clinic)
+        laid_out = laid(laid(self.own, values, "visit"), self.tried, "tried")
+        self._values, self.settings = values, msgspec.structs.replace(laid_out, clinic=before.clinic)
         if self.settings.motion != before.motion:
             self.leave()
             self.enter()
@@ -110,6 +115,11 @@ class Busy(House):
         self._pipeline = Pipeline(self.settings)
         flush = self._gathering.flush
         self.visits.entered(Stretch(self._pipeline, header, self.settings, "", lambda: 0, flush))
+
+    def tries(self, values: Mapping[str, Any]) -> None:
+        """Somebody at `hipbar watch`; {} = they leave."""
+        self.tried = values
+        self.changes(self._values)
 
     def stood_deg(self) -> float:
         """Runs until a standing zero is taken; the zero."""
@@ -136,7 +146,7 @@ def houses(folder: Path) -> Iterator[Callable[..., Busy]]:
 
     yield make
     for one in made:
-        one._due.set()
+        one.closing = True
         one.visits.end()
 
 
@@ -269,3 +279,35 @@ def test_a_visit_that_ended_while_the_card_was_away_is_not_forgotten(houses: Cal
     away.rename(house.state / "clinic.db")
     house.waits(lambda: not house.writer.behind)
     assert house.kept().visit.state is VisitState.STOPPED
+
+
+def test_steps_are_lit_when_somebody_lights_the_bar_in_a_dark_block(houses: Callable[..., Busy]) -> None:
+    house = houses()
+    (house.state / "protocols/dark.toml").write_text('[[block]]\nkind = "retention"\nseconds = 600\n')
+    house.tries({"feedback.mode": "live"})
+    house.ask("start", runner="R-01", protocol="dark")
+    house.run(1.0)
+    house.waits(lambda: house.visits.hands.quiet)
+    house.run(6.0)
+    house.tries({})
+    house.run(6.0)
+    data = house.kept()
+    assert [row.aim.mode for row in data.stretches] == ["off", "live", "off"]
+    _, lit_s, dark_s = (row.began_s for row in data.stretches)
+    contact_s = data.steps["contact_s"]
+    assert ((data.steps["lit"] == 1) == ((lit_s <= contact_s) & (contact_s < dark_s))).all()
+    assert set(data.steps["lit"]) == {0, 1}
+
+
+def test_with_sides_that_nobody_has_proved_no_step_was_lit(houses: Callable[..., Busy]) -> None:
+    house = houses()
+    house._pipeline.sides_proved = False
+    house.ask("start", runner="R-01", protocol="stood")
+    house.run(1.0, Posture.STANDING)
+    house.ask("skip")
+    house.run(5.0)
+    house.waits(lambda: house.visits.hands.quiet)
+    house.run(5.0)
+    data = house.kept()
+    assert [row.aim.mode for row in data.stretches] == ["off", "step", "off"]
+    assert not data.steps["lit"][data.steps["contact_s"] > data.stretches[-1].began_s].any()
