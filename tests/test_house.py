@@ -143,6 +143,13 @@ def test_style_and_types_are_clean(words: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_service_is_loaded_without_any_compiled_code() -> None:
+    """A cold cache is filled by processes of their own; here it would be compiled before the bar says so."""
+    code = "import sys, appliance.station.service; print([m for m in ('numba', 'cv2', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_readme_s_commands_are_those_that_ci_runs() -> None:
     readme, ci = (
         (ROOT / "README.md").read_text(encoding="utf-8"),

@@ -32,6 +32,7 @@ _AFFECTS = {
     "panel": "button and status light; the station runs without them",
     "gpio": "the panel, and a bar behind shift registers",
     "service": "what the service keeps, and when it starts anew",
+    "clinic": "visits that are begun from then on; not the one that runs",
 }
 _AFFECTS_ALONE = {
     "camera.rotate_deg": "which way is up and which side is which: prove the sides again",
@@ -46,6 +47,7 @@ _AFFECTS_ALONE = {
 _LIVE = (
     "feedback.",
     "sight.",
+    "clinic.",
     "motion.smooth_ms",
     "motion.steps",
     "strip.brightness",

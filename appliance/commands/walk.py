@@ -49,7 +49,7 @@ def pictures(settings: Settings) -> Iterator[Picture]:
     ):
         yield Picture(f"every LED is {name} now", 0.04, _still(count, colour, range(count)))
     for shown, name in _PATTERNS.items():
-        yield Picture(f'the pattern "{name}"', 0.04, _fixed(pattern(shown, settings)))
+        yield Picture(f'the pattern "{name}"', 0.32 / len(_PATTERNS), _fixed(pattern(shown, settings)))
 
 
 def _walking(count: int, colour: tuple[int, int, int]) -> Callable[[float], U8]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from appliance.config.sections import Feedback, Sight
+from appliance.config.sections import Clinic, Feedback, Sight
 
 ADOPTED = frozenset(
     {
         *(f"feedback.{name}" for name in Feedback.__struct_fields__),
         *(f"sight.{name}" for name in Sight.__struct_fields__),
+        *(f"clinic.{name}" for name in Clinic.__struct_fields__),
         *("motion.smooth_ms", "motion.steps", "strip.brightness"),
     }
 )

@@ -147,7 +147,7 @@ METHODS: dict[str, tuple[list[str], list[tuple[str, dict[str, Any]]]]] = {
 def test_then_roll_and_pitch_are_found_to_a_tenth_of_a_degree_and_proved(place: Place, by: str) -> None:
     words, turns = METHODS[by]
     place.act(act="away", board=None, roll_deg=ROLL_DEG, pitch_deg=PITCH_DEG)
-    with place.walk("level", *words, "--seconds", "1", "--wait", "20") as child:
+    with place.walk("level", *words, "--seconds", "2", "--wait", "20") as child:
         played(child, place, *turns)
         child.expect("proof: 1.9. deg reads ([0-9.]+)")
         assert float(child.match[1]) == pytest.approx(1.92, abs=0.06)

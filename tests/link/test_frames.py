@@ -135,5 +135,5 @@ def test_one_setting_that_may_not_be_tried_refuses_all(key: str) -> None:
 
 def test_every_record_of_the_link_says_what_it_is() -> None:
     assert all(kind.__doc__ for kind in (*link.Request.__args__, link.Live, link.Picture, link.Hello))
-    assert len(ASKS) == len(set(ASKS)) == 13
+    assert len(ASKS) == len(set(ASKS)) == 14
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(link.Live(state="ready")), type=link.Live)
