@@ -95,7 +95,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     steps : decided in the blocks that count. kept : of these, used. hidden : their peak may have been in a hole.
     weak : marks too weak. paused : during a pause. elsewhere : in warm-up, cool-down, rests and between blocks.
     untold : steps that were not told, reckoned from holes of whole steps. lost : frames that the camera dropped.
-    breaks : how often measuring was begun anew. dropped : items that could not be written.
+    breaks : how often measuring was begun anew. dropped : frames that could not be written; their steps are kept.
     """
 
     steps: int

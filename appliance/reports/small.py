@@ -66,8 +66,8 @@ def _losses(words: Words, found: Quality, breaks: int) -> Iterator[tuple[str, st
         yield words.say("interrupted"), times
     if found.dropped:
         lost = words.several(
-            "{n} second lost to a full or failing disk",
-            "{n} seconds lost to a full or failing disk",
+            "{n} camera picture lost to a full or failing disk",
+            "{n} camera pictures lost to a full or failing disk",
             found.dropped,
         )
         yield words.say("not written"), lost
