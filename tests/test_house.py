@@ -145,7 +145,8 @@ def test_style_and_types_are_clean(words: list[str]) -> None:
 
 def test_the_service_is_loaded_without_any_compiled_code() -> None:
     """A cold cache is filled by processes of their own; here it would be compiled before the bar says so."""
-    code = "import sys, appliance.station.service; print([m for m in ('numba', 'cv2', 'matplotlib') if m in sys.modules])"
+    heavy = "[m for m in ('numba', 'cv2', 'matplotlib') if m in sys.modules]"
+    code = f"import sys, appliance.station.service; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
