@@ -108,7 +108,7 @@ def strides(
         panels: Any = figure.subplots(1, 2, sharey=True)
         for axes, name, look, foot in zip(panels, names, (LEFT, RIGHT), ("right", "left"), strict=True):
             tidy(axes, words, words.say("% of a stride, from foot contact"), "")
-            axes.set_title(name, loc="left", pad=3)
+            axes.set_title(name, loc="left", pad=3, y=1.0)
             axes.axhline(0.0, color=GREY, linewidth=0.6)
             before, now = (getattr(curves, foot) for _, curves in (first, newest))
             at = np.linspace(0.0, 100.0, POINTS)
@@ -138,7 +138,7 @@ def course(words: Words, found: Course, visits: int, size_mm: tuple[float, float
             panels, names, ("left_hip", "right_hip", "difference"), (LEFT, RIGHT, None), strict=True
         ):
             tidy(axes, words, "", "")
-            axes.set_title(name, loc="left", pad=3)
+            axes.set_title(name, loc="left", pad=3, y=1.0)
             _course(axes, drawn_points, part, look)
             if look is not None and first is not None and (value := getattr(first, part)) is not None:
                 band(axes.axhspan(value.mean - SDD_DEG, value.mean + SDD_DEG))
