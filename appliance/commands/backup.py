@@ -20,7 +20,7 @@ from appliance.commands.options import FILE
 
 @click.command(name="backup")
 @click.argument("file", metavar="FILE|FOLDER", type=FILE)
-@click.option("--replace", is_flag=True, help="Write over a FILE that is there, once the new one is whole.")
+@click.option("--replace", is_flag=True, help="Write over an older backup FILE, once the new one is whole.")
 @json_option
 @state_option
 def command(file: Path, replace: bool, state: Path | None, as_json: bool) -> None:
