@@ -18,7 +18,7 @@ from appliance.clinic import cue
 from appliance.clinic.exercise import drill_plan, parse_exercise
 from appliance.clinic.here import check
 from appliance.clinic.protocol import next_number
-from appliance.clinic.rows import SpanRow, VisitRow
+from appliance.clinic.rows import VisitData
 from appliance.clinic.terms import Order, Plan, Progress
 from appliance.config import Settings
 from appliance.errors import HipbarError, StoreError, VisitError
@@ -120,16 +120,18 @@ class Reception:
             _log.warning("visit %d was cut off and is closed: it can't go on after so long", visit.id)
             return
         with Store.open(self._state) as store:
-            spans = store.data(visit.id).spans
-        self._go_on(visit, spans, note.boot_id, most_s)
+            data = store.data(visit.id)
+        self._go_on(data, note.boot_id, most_s)
 
-    def _go_on(self, visit: VisitRow, spans: tuple[SpanRow, ...], boot_id: str, most_s: float) -> None:
+    def _go_on(self, data: VisitData, boot_id: str, most_s: float) -> None:
         """By itself where only the service has ended; where the power went, when somebody says so."""
+        visit, spans = data.visit, data.spans
         assert visit.plan
         progress = visit.progress or Progress()
         of_this_boot = bool(spans) and spans[-1].boot_id == boot_id
         if not of_this_boot:
             progress = msgspec.structs.replace(progress, paused=True)
+        waits = progress.paused and not (of_this_boot and _wanted_pause(data))
         self._visits.writer.resume(visit.id)
         self._visits.admit(
             Admitted(
@@ -139,7 +141,7 @@ class Reception:
                 began_s=visit.began_s,
                 spans=1 + max((span.n for span in spans), default=-1),
                 progress=progress,
-                waits_s=None if of_this_boot else most_s,
+                waits_s=most_s if waits else None,
             )
         )
         _log.warning("visit %d was cut off and goes on%s", visit.id, ", paused" if progress.paused else "")
@@ -233,3 +235,9 @@ class Reception:
             close_interrupted(self._state, number)
             raise
         _log.info("visit %d begins: %s %d", number, plan.protocol, plan.number)
+
+
+def _wanted_pause(data: VisitData) -> bool:
+    """Whether somebody has paused it, not a power cut."""
+    last = next((event.kind for event in reversed(data.events) if event.kind in ("pause", "resume")), "")
+    return last == Order.PAUSE

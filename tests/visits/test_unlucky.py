@@ -311,3 +311,25 @@ def test_with_sides_that_nobody_has_proved_no_step_was_lit(houses: Callable[...,
     data = house.kept()
     assert [row.aim.mode for row in data.stretches] == ["off", "step", "off"]
     assert not data.steps["lit"][data.steps["contact_s"] > data.stretches[-1].began_s].any()
+
+
+@pytest.mark.parametrize("pauses", [False, True])
+def test_one_that_the_power_cut_off_does_not_wait_for_ever_because_the_service_began_anew(
+    houses: Callable[..., Busy], pauses: bool
+) -> None:
+    first = houses()
+    first.ask("start", runner="R-01", protocol="stood")
+    first.run(6.0)
+    first.dies()
+    wall_s = first.wall_s + first.t_s + 30.0
+    second = houses(boot="another", wall_s=wall_s, t_s=40.0)
+    second.resume()
+    second.run(3.0)
+    if pauses:
+        second.ask("resume")
+        second.ask("pause")
+    second.dies()
+    third = houses(boot="another", wall_s=wall_s, t_s=60.0)
+    third.resume()
+    third.run(601.0, Posture.UNSEEN)
+    assert third.visits.free is not pauses, "a pause that somebody wanted has no end"
