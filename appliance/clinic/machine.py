@@ -1,43 +1,16 @@
 """A plan becomes the machine that runs it: a visit's or a cue trial's, or an exercise's. Both are steered alike.
 
-Seconds and degrees as in `appliance.clinic.session`. Refuses, with `VisitError`, plans that neither can do.
+Seconds and degrees as in `appliance.clinic.blockwise`. Refuses, with `VisitError`, plans that neither can do.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import numpy as np
-
 from appliance.clinic.drill import Drill
 from appliance.clinic.session import Session
-from appliance.clinic.terms import Act, Order, Plan, Progress, View, VisitKind, VisitState
+from appliance.clinic.terms import Plan, Progress, VisitKind
 from appliance.config import Feedback
-from appliance.records import Step
 
-
-class Machine(Protocol):
-    """A visit's course: `Session` or `Drill`."""
-
-    @property
-    def progress(self) -> Progress:
-        """From where it can go on."""
-
-    @property
-    def state(self) -> VisitState:
-        """How it stands."""
-
-    def feed(self, t_s: float, moment: np.void, steps: tuple[Step, ...]) -> tuple[Act, ...]:
-        """One frame."""
-
-    def silent(self, t_s: float) -> tuple[Act, ...]:
-        """No frame."""
-
-    def order(self, order: Order, t_s: float, words: str = "") -> tuple[Act, ...]:
-        """What somebody asks for."""
-
-    def view(self, t_s: float) -> View:
-        """For people."""
+Machine = Session | Drill
 
 
 def machine_of(
