@@ -1,9 +1,11 @@
-"""Its being here lets every folder of tests import `watching`: pytest puts this folder on the path."""
+"""What holds for all tests; being here it also lets every folder import `watching`: pytest puts this one on the path."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The decoder reads this once, at its first use; tests also write videos, before the product has said it.
@@ -14,3 +16,16 @@ settings.register_profile(
     "house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+_BENCH = Path(__file__).parent / "station"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n 2 --dist loadgroup`) a file's tests stay together, and the bench has one machine.
+
+    The bench comes first: it takes longest, and the other process does the rest meanwhile.
+    """
+    for item in items:
+        bench = _BENCH in item.path.parents
+        item.add_marker(pytest.mark.xdist_group("bench" if bench else item.path.as_posix()))
+    items.sort(key=lambda item: _BENCH not in item.path.parents)
