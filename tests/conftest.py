@@ -1,4 +1,4 @@
-"""What holds for all tests; being here it also lets every folder import `watching`: pytest puts this one on the path."""
+"""What holds for all tests; it also lets every folder import `watching`: pytest puts this folder on the path."""
 
 from __future__ import annotations
 
