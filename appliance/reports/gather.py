@@ -72,6 +72,7 @@ def runner_source(
         course=course([each.figures for each in seen]),
         strides=_strides(store, seen) if curves else (),
         others=tuple(_other(store, row) for row in rest),
+        also=tuple(dict.fromkeys(row.protocol for row in ours if row.protocol != chosen)),
         software=seen[-1].row.software if seen else "",
         made_s=made_s,
     )

@@ -75,12 +75,14 @@ def _facts(words: Words, source: RunnerSource) -> tuple[str, ...]:
     done = len({each.row.number for each in seen if each.row.state is VisitState.DONE})
     many = words.say("{done} of {of} visits done").format(done=done, of=source.visits)
     ran = words.span(sum(each.row.ran_s for each in seen))
+    also = (words.say("not here: visits by {names}").format(names=", ".join(source.also)),)
     return (
         words.say("protocol {name}").format(name=source.protocol),
         many if source.visits > 1 else words.several("{n} visit done", "{n} visits done", done),
         f"{words.day(seen[0].row.began_s)} – {words.day(last.began_s)}",
         words.say("{ran} min run").format(ran=ran),
         words.say("figures at the top: visit {n}").format(n=last.number),
+        *(also if source.also else ()),
     )
 
 

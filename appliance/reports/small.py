@@ -12,7 +12,7 @@ from appliance.clinic.figures import Quality
 from appliance.clinic.rows import EventRow, SpanRow, VisitData
 from appliance.reports.sheet import Lines
 from appliance.reports.traces import settings_of
-from appliance.reports.words import Words
+from appliance.reports.words import DASH, Words
 
 _MOST_NOTES = 4
 _TOLD = ("note", "mark", "pause", "stop", "no zero", "no baseline", "given up")
@@ -93,7 +93,11 @@ def _of_span(words: Words, span: SpanRow) -> Iterator[tuple[str, str]]:
     if seen:
         yield words.say("camera"), ", ".join(seen)
     yield words.say("lens"), _lens(words, _table(header, "lens"))
-    yield words.say("standing zero"), f"{words.figure(_number(header.get('zero_deg')), 2, sign=True)}°"
+    zero_deg = _number(header.get("zero_deg"))
+    yield (
+        words.say("standing zero"),
+        DASH if zero_deg is None else f"{words.figure(zero_deg, 2, sign=True)}°",
+    )
     yield words.say("calibration"), _revision(words, span)
     if feedback.get("lights") == "stance":
         yield words.say("bar"), words.say("lights on the side that stands")

@@ -47,6 +47,8 @@ class Seen(msgspec.Struct, frozen=True):
 class RunnerSource(msgspec.Struct, frozen=True, kw_only=True):
     """A runner's course by one protocol, the oldest visit first. others : cue trials, exercises, what was imported.
 
+    also : protocols of other visits, which are not in this course.
+
     strides : mean curves of the first and the newest visit with their numbers; empty where there is only one.
     """
 
@@ -57,5 +59,6 @@ class RunnerSource(msgspec.Struct, frozen=True, kw_only=True):
     course: Course
     strides: tuple[tuple[int, Curves], ...] = ()
     others: tuple[Seen, ...] = ()
+    also: tuple[str, ...] = ()
     software: str = ""
     made_s: float | None = None

@@ -103,6 +103,18 @@ def test_a_runner_without_a_visit_has_a_report_without_empty_tables(hipbar: Hipb
     assert "Visit by visit" not in said.out
 
 
+def test_a_visit_by_another_protocol_is_not_lost_from_a_runner_s_report_without_a_word(
+    hipbar: Hipbar, state: Path
+) -> None:
+    data = visit_data("R07", 1)
+    open_one = msgspec.structs.replace(data.visit, protocol="open")
+    with Store.open(state) as store:
+        store.put_visit(msgspec.structs.replace(data, visit=open_one), ())
+    assert "not here: visits by retraining" in " ".join(hipbar("report", "R07", "--state", state).out.split())
+    said = hipbar("report", "R07", "--protocol", "retraining", "--state", state)
+    assert "not here: visits by open" in " ".join(said.out.split())
+
+
 def test_a_backup_takes_no_place_but_that_of_a_backup(
     hipbar: Hipbar, state: Path, backup: Path, tmp_path: Path
 ) -> None:
