@@ -7,6 +7,7 @@ visits and runners that there are not, and languages without a catalogue. An exi
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import time
 from collections.abc import Iterator
@@ -138,7 +139,7 @@ def _write(sheet: Sheet, path: Path) -> None:
     """The page as a file, whole or not at all."""
     from appliance.output import write_whole
 
-    with _busy(f"drawing {path.name}"):
+    with _busy(f"drawing {path.name}"), _unswept():
         if path.suffix.lower() == ".pdf":
             from appliance.reports.pdf import pdf
 
@@ -161,6 +162,18 @@ def _busy(words: str) -> Iterator[None]:
 
     with Console(stderr=True).status(words):
         yield
+
+
+@contextlib.contextmanager
+def _unswept() -> Iterator[None]:
+    """Nothing is looked for that could be thrown away: a page is drawn at once, and then the command ends."""
+    swept = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if swept:
+            gc.enable()
 
 
 def _print(sheet: Sheet) -> None:

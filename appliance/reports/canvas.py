@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MM_AN_INCH = 25.4
+_POINTS_AN_INCH = 72
 INK, GREY, PALE, BAND = "#1b1f26", "#6b7280", "#d5d9df", "#e8ebef"
 
 
@@ -70,6 +71,10 @@ _STYLE: dict[str, Any] = {
     "text.parse_math": False,
 }
 
+_EVERYWHERE = ('<style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style>', "")
+_AT_ONCE = '<svg stroke-linejoin="round" stroke-linecap="butt" '
+"""What matplotlib says of every part by a rule is said once of the whole: a PDF's maker applies rules one by one."""
+
 
 def library() -> Any:
     """matplotlib, without its remarks on where its own cache is, which somebody without a home folder would get."""
@@ -101,7 +106,6 @@ def _hasten() -> None:
 def drawn(width_mm: float, height_mm: float, draw: Callable[[Figure], None]) -> str:
     """The SVG of what `draw` puts on an empty figure."""
     matplotlib = library()
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     out = io.StringIO()
@@ -114,9 +118,20 @@ def drawn(width_mm: float, height_mm: float, draw: Callable[[Figure], None]) -> 
         layout: Any = figure.get_layout_engine()
         layout.set(w_pad=0.02, h_pad=0.03, wspace=0.02, hspace=0.02)
         draw(figure)
-        canvas: Any = FigureCanvasSVG(figure)
-        canvas.print_svg(out, metadata={"Date": None, "Creator": None})
-    return out.getvalue()
+        _put(figure, out)
+    return out.getvalue().replace(*_EVERYWHERE, 1).replace("<svg ", _AT_ONCE, 1)
+
+
+def _put(figure: Figure, out: io.StringIO) -> None:
+    """Draws a figure as SVG without a group about each of its parts: only eyes read it, and a PDF is made of it."""
+    backend: Any = importlib.import_module("matplotlib.backends.backend_svg")
+    backend.FigureCanvasSVG(figure)  # letters are measured with it while places are found
+    figure.dpi = _POINTS_AN_INCH
+    size_pt = (side_in * _POINTS_AN_INCH for side_in in figure.get_size_inches())
+    pen = backend.RendererSVG(*size_pt, out, metadata={"Date": None, "Creator": None})
+    pen.open_group = pen.close_group = lambda *_, **__: None
+    figure.draw(pen)
+    pen.finalize()
 
 
 def as_uri(svg: str) -> str:
