@@ -75,9 +75,9 @@ class Hands:
                 if self._closing:
                     return
                 job = self._jobs.popleft() if self._jobs else None
-                wanted = self._wanted
             if job:
                 self._tried(job)
+            wanted = self._wanted  # not before: the job may have wanted, and given, something
             if wanted != self._given:
                 self._give(wanted)
 

@@ -333,3 +333,18 @@ def test_one_that_the_power_cut_off_does_not_wait_for_ever_because_the_service_b
     third.resume()
     third.run(601.0, Posture.UNSEEN)
     assert third.visits.free is not pauses, "a pause that somebody wanted has no end"
+
+
+def test_what_a_job_wants_and_settles_is_given_once(houses: Callable[..., Busy]) -> None:
+    first = houses()
+    first.ask("start", runner="R-01", protocol="stood")
+    first.run(3, Posture.STANDING)
+    first.waits(lambda: first.settings.motion.zero_deg == TRUE_DEG)
+    first.run(1)
+    first.dies()
+    second = houses(t_s=first.t_s + 5.0)
+    second.visits.hands.do(second.reception.resume)  # as the service does it
+    second.waits(lambda: second.visits.told and second.visits.told.view and second.visits.told.view.lit)
+    second.waits(lambda: second.visits.hands.quiet)
+    assert [values["motion.zero_deg"] for values in second.given] == [TRUE_DEG] * len(second.given)
+    assert {json.loads(span.settings)["motion"]["zero_deg"] for span in second.kept().spans[2:]} == {TRUE_DEG}
