@@ -1,7 +1,8 @@
 """All of a visit becomes one JSON file, and that file becomes the same visit again, bit for bit.
 
-The columns and units are those of `tables`; what was not measured is null. Frames are chunks of columns, so that half
-an hour is written and read a chunk at a time. Refuses, with `SourceError`, a file that is not one of these, newer,
+The columns and units are those of `tables`; what was not measured is null. Paths and addresses of a
+station's own are left out of its settings. Frames are chunks of columns, so that half an hour is written and read a
+chunk at a time. Refuses, with `SourceError`, a file that is not one of these, newer,
 damaged, or whose columns do not fit together.
 """
 
@@ -25,6 +26,14 @@ from appliance.records import MARKS, TRACK, Posture, Shown
 
 FORMAT, VERSION = "hipbar-visit", 1
 _TEXTS = ("header", "settings", "calibration")
+_PLACES = {
+    ("camera", "device"): "/dev/video0",
+    ("camera", "file"): "",
+    ("camera", "scene"): "",
+    ("strip", "host"): "",
+    ("service", "state"): "/var/lib/hipbar",
+}
+"""Settings that say where on which machine something is, as every station has them; others stay at home."""
 _POSTURES = {p.name.lower(): int(p) for p in Posture}
 _WRONG = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError, OverflowError)
 _SHOWN = {s.name.lower().replace("_", " "): int(s) for s in Shown}
@@ -90,9 +99,24 @@ def read(path: Path) -> tuple[VisitData, Iterator[Chunk]]:
 
 
 def _span(row: SpanRow) -> dict[str, Any]:
-    """A span with its JSON texts as JSON, verbatim."""
+    """A span with its JSON texts as JSON, verbatim but for places."""
     plain: dict[str, Any] = msgspec.to_builtins(row)
+    plain["settings"] = _without_places(plain["settings"])
     return plain | {key: msgspec.Raw((plain[key] or "null").encode()) for key in _TEXTS}
+
+
+def _without_places(text: str | None) -> str | None:
+    """The settings in force without paths and addresses that only this station has; else the very same text."""
+    try:
+        found = msgspec.json.decode(text or "", type=dict[str, dict[str, Any]])
+    except msgspec.MsgspecError:
+        return text
+    own = [
+        (part, key) for (part, key), usual in _PLACES.items() if found.get(part, {}).get(key, usual) != usual
+    ]
+    for part, key in own:
+        del found[part][key]
+    return msgspec.json.encode(found).decode() if own else text
 
 
 def _span_row(span: dict[str, msgspec.Raw]) -> SpanRow:

@@ -201,6 +201,22 @@ def test_a_visit_that_is_there_is_not_brought_in_once_more(
     assert hipbar("import", file, "--runner", "R08", "--state", state).code == 0
 
 
+def test_an_exported_visit_does_not_say_where_the_station_is(
+    hipbar: Hipbar, state: Path, tmp_path: Path
+) -> None:
+    own = {"strip": {"kind": "wled", "host": "10.1.2.3"}, "camera": {"device": "/dev/v4l/by-id/cam-77"}}
+    with Store.open(state) as store:
+        data = store.data(1)
+        spans = (msgspec.structs.replace(data.spans[0], settings=msgspec.json.encode(own).decode()),)
+        visit = store.put_visit(msgspec.structs.replace(data, spans=spans), ())
+    file = tmp_path / "visit.json"
+    assert hipbar("export", visit, "-o", file, "--state", state).code == 0
+    page = file.read_text()
+    assert '"strip":{"kind":"wled"}' in page
+    assert "10.1.2.3" not in page
+    assert "cam-77" not in page
+
+
 def test_a_date_on_which_nobody_measured_is_refused(hipbar: Hipbar, tmp_path: Path) -> None:
     for date in ("0001-01-01", "9999-12-31"):
         said = hipbar("import", tmp_path / "a.c3d", "--dry-run", "--date", date)
