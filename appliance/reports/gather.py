@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _WITHOUT_STRIDES = VisitKind.EXERCISE
 _MOST_OTHERS = 8
 _CHUNKS_AT_ONCE = 64
+_AROUND_S = 3.0
+"""What of a trace is read beside the chosen steps: more than a stride and the longest hole within one."""
 
 
 def visit_source(
@@ -104,7 +106,11 @@ def _curves(store: Store, data: VisitData, of: Of = "whole") -> Curves:
     baseline = unlit & np.isin(steps["block"], baselines)
     wanted = {"whole": (whole,), "unlit": (unlit,), "baseline": (baseline, unlit)}[of]
     chosen = next((part for part in wanted if part.any()), whole)
-    return stride_curve(steps, _minutes(store.curves(data.visit.id)), chosen)
+    contacts_s = steps["contact_s"][chosen & np.isfinite(steps["contact_s"])]
+    if not len(contacts_s):
+        return NO_CURVES
+    traces = store.curves(data.visit.id, contacts_s[0] - _AROUND_S, contacts_s[-1] + _AROUND_S)
+    return stride_curve(steps, _minutes(traces), chosen)
 
 
 def _minutes(traces: Iterable[NDArray[np.void]]) -> Iterator[Chunk]:

@@ -187,9 +187,12 @@ def chunks(db: sqlite3.Connection, visit: int, span: int | None = None) -> Itera
         yield chunk
 
 
-def traces(db: sqlite3.Connection, visit: int) -> Iterator[NDArray[np.void]]:
-    """What was made of a visit's keypoints (`TRACE`), chunk by chunk; the keypoints themselves stay packed."""
-    for *key, crc, track, trace in _packed_chunks(db, visit, None):
+def traces(db: sqlite3.Connection, visit: int, from_s: float, to_s: float) -> Iterator[NDArray[np.void]]:
+    """What was made of a visit's keypoints (`TRACE`), chunk by chunk, whole chunks with anything between two seconds.
+
+    The keypoints themselves stay packed.
+    """
+    for *key, crc, track, trace in _packed_chunks(db, visit, "last_s >= ? AND first_s <= ?", from_s, to_s):
         if _checksum(tuple(key), track, trace) != crc:
             raise damaged(visit, f"chunk {key[1]} of its trace")
         try:
@@ -202,16 +205,16 @@ def numbered_chunks(
     db: sqlite3.Connection, visit: int, span: int | None = None
 ) -> Iterator[tuple[int, Trace | StoreError]]:
     """The same with their numbers, and with those that are damaged."""
-    for *key, crc, track, trace in _packed_chunks(db, visit, span):
+    only = () if span is None else ("span = ?", span)
+    for *key, crc, track, trace in _packed_chunks(db, visit, *only):
         yield key[1], _chunk(tuple(key), crc, track, trace)
 
 
-def _packed_chunks(db: sqlite3.Connection, visit: int, span: int | None) -> sqlite3.Cursor:
-    only, values = ("", [visit]) if span is None else (" AND span = ?", [visit, span])
+def _packed_chunks(db: sqlite3.Connection, visit: int, only: str = "1", *values: float) -> sqlite3.Cursor:
     return db.execute(
         "SELECT visit, n, span, frames, first_s, last_s, crc, track, trace FROM chunks"
-        f" WHERE visit = ?{only} ORDER BY n",
-        values,
+        f" WHERE visit = ? AND {only} ORDER BY n",
+        (visit, *values),
     )
 
 

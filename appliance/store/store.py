@@ -7,6 +7,7 @@ the card has changed; with `VisitError`, what can't be done to a visit that runs
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -169,10 +170,12 @@ class Store:
         with told(self.path):
             yield from read.chunks(self._db, self._row(visit).id, span)
 
-    def curves(self, visit: int | str) -> Iterator[NDArray[np.void]]:
-        """Of the same only what was made of the keypoints (`TRACE`): a third of the time."""
+    def curves(
+        self, visit: int | str, from_s: float = -math.inf, to_s: float = math.inf
+    ) -> Iterator[NDArray[np.void]]:
+        """Of the same only what was made of the keypoints (`TRACE`), from one second of the visit to another."""
         with told(self.path):
-            yield from read.traces(self._db, self._row(visit).id)
+            yield from read.traces(self._db, self._row(visit).id, from_s, to_s)
 
     def summary(self, visit: int | str) -> VisitFigures:
         """A visit's figures; computed once and kept, anew when their arithmetic or the newest edition has changed."""

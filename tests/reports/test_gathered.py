@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from click.testing import CliRunner, Result
 from reported import BEGAN_S, chunks, cue_trial, ended, exercise, keep, renamed, retraining, visit
 
 from appliance.cli import hipbar
+from appliance.clinic.curves import stride_curve
+from appliance.clinic.figures import counted
 from appliance.clinic.rows import STEP
 from appliance.clinic.terms import VisitState
-from appliance.errors import HipbarError
+from appliance.errors import HipbarError, StoreError
 from appliance.reports.gather import runner_source, visit_source
 from appliance.store.store import Store
 
@@ -49,6 +52,31 @@ def test_a_visit_is_seen_beside_those_before_it_and_not_those_after(clinic: Path
     assert [row.number for row in source.course.rows] == [1, 2]
     assert source.course.reference_number == 1
     assert source.curves.left.strides > 500
+
+
+def test_a_mean_stride_is_the_same_from_the_trace_around_its_steps_as_from_all_of_it(clinic: Path) -> None:
+    with Store.open(clinic) as store:
+        data = store.data(2)
+        whole = stride_curve(data.steps, store.trace(2), counted(data.steps, data.blocks))
+        around = visit_source(store, 2, made_s=0.0).curves
+    for mine, theirs in ((around.left, whole.left), (around.right, whole.right)):
+        assert (mine.strides, mine.left_out) == (theirs.strides, theirs.left_out)
+        np.testing.assert_allclose(mine.mean_deg, theirs.mean_deg, atol=1e-9)
+        np.testing.assert_allclose(mine.sd_deg, theirs.sd_deg, atol=1e-9)
+
+
+@pytest.mark.parametrize("column", ["track", "trace"])
+def test_a_trace_that_the_card_has_changed_is_told_and_not_drawn(tmp_path: Path, column: str) -> None:
+    keep(tmp_path, [visit(retraining(1))])
+    db = sqlite3.connect(tmp_path / "clinic.db")
+    n = db.execute("SELECT n FROM chunks WHERE first_s > 600 ORDER BY n").fetchone()[0]
+    db.execute(f"UPDATE chunks SET {column} = substr({column}, 2) WHERE n = ?", (n,))
+    db.commit()
+    db.close()
+    with Store.open(tmp_path) as store:
+        assert visit_source(store, 1, made_s=0.0, curves=False).here() is not None
+        with pytest.raises(StoreError, match=f"chunk {n} of its trace is damaged"):
+            visit_source(store, 1, made_s=0.0)
 
 
 def test_cue_trials_and_exercises_are_no_visits_of_a_course(clinic: Path) -> None:
