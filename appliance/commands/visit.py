@@ -22,7 +22,6 @@ from appliance.commands.clinic import (
     state_option,
     told,
 )
-from appliance.commands.options import aside
 from appliance.commands.shelf import names_of
 from appliance.commands.visiting.orders import ORDERS
 
@@ -79,14 +78,13 @@ def start(runner: str, protocol: str, number: int | None, no_follow: bool) -> No
       hipbar visit start P-07 --number 3
     """
     from appliance.commands.reach import reached
-    from appliance.commands.visiting.awaited import begun
+    from appliance.commands.visiting.awaited import begun, warned
 
     with reached(None, start=False) as link:
         link.visit("start", runner=runner, protocol=protocol, number=number or 0)
         visit = begun(link)
         _said(visit)
-        for trouble in link.status().troubles:  # what the figures of a whole visit may suffer from
-            aside(f"  but: {trouble}")
+        warned(link)
         if visit and sys.stdout.isatty() and not no_follow:
             _followed(link)
 
@@ -106,12 +104,14 @@ def ready(runner: str, protocol: str, number: int | None) -> None:
       hipbar visit ready
     """
     from appliance.commands.reach import reached
+    from appliance.commands.visiting.awaited import warned
     from appliance.commands.visiting.words import armed
 
     with reached(None, start=False) as link:
         link.visit("ready", runner=runner, protocol=protocol, number=number or 0)
         made = _armed(link, runner.upper())
-    click.echo(f"ready: {armed(made)}" if made else "ready: an open visit without a runner")
+        click.echo(f"ready: {armed(made)}" if made else "ready: an open visit without a runner")
+        warned(link)
 
 
 @command.command()
@@ -185,7 +185,8 @@ def listed(runner: str | None, protocol: str | None, limit: int, state: Path | N
     if as_json:
         told({"folder": str(folder(state)), "visits": rows})
     else:
-        click.echo("\n".join(table(rows)) if rows else "no visits yet")
+        none = f"no visits by {protocol}" if protocol else "no visits yet"
+        click.echo("\n".join(table(rows)) if rows else none)
 
 
 @command.command()

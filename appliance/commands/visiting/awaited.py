@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from appliance.commands.options import aside
+
 if TYPE_CHECKING:
     from appliance.clinic.rows import VisitRow
     from appliance.station.client import Link
@@ -48,6 +50,12 @@ def ended(store: Store, number: int) -> VisitRow:
     return awaited(lambda: store.visit(number), lambda row: row.state not in goes_on, within_s=_ENDS_S)
 
 
+def warned(link: Link) -> None:
+    """Says what the station is in trouble with: the figures of a whole visit may suffer from it."""
+    for trouble in link.status().troubles:
+        aside(f"  but: {trouble}")
+
+
 def followed(link: Link, *, as_json: bool) -> Visit | None:
     """Shows the visit that runs until it is over; None when it was left running.
 
@@ -55,5 +63,6 @@ def followed(link: Link, *, as_json: bool) -> Visit | None:
     """
     from appliance.commands.visiting.live import follow
 
+    warned(link)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         return follow(link)
