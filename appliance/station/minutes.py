@@ -24,7 +24,8 @@ from appliance.store.items import Happened, Second, Span
 from appliance.store.writer import Writer
 
 if TYPE_CHECKING:
-    from appliance.pipeline import Pipeline  # it brings all compiled code with it, which a cold start has not made yet
+    # it brings all compiled code with it, which a cold start has not made yet
+    from appliance.pipeline import Pipeline
 
 
 class Stretch(msgspec.Struct, frozen=True):
