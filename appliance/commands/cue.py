@@ -8,6 +8,7 @@ lists that can't be used as they are written, cues that are not there, and visit
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,10 +195,13 @@ def _cues(state: Path) -> tuple[Text, tuple[Cue, ...]]:
 
 def _write(state: Path, text: str) -> Path:
     """The clinic's list, whole or not at all."""
+    from appliance.errors import OutputError
     from appliance.output import write_whole
     from appliance.store.texts import CUES
 
     path = state / CUES
+    if state.is_dir() and not os.access(state, os.W_OK):
+        raise OutputError(f"{path}: this user may not write it", fix="use sudo")
     write_whole(path, text.encode())
     return path
 

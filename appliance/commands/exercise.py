@@ -70,7 +70,7 @@ def show(name: str, state: Path | None, as_json: bool) -> None:
     \b
     Examples:
       hipbar exercise show wall-hold
-      hipbar exercise show wall-hold > /var/lib/hipbar/exercises/mine.toml
+      hipbar exercise show wall-hold > mine.toml
       hipbar exercise show wall-hold --json | jq -r '.how[]'
     """
     from appliance.clinic.exercise import parse_exercise

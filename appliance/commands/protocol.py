@@ -77,7 +77,7 @@ def show(name: str, state: Path | None, as_json: bool) -> None:
     \b
     Examples:
       hipbar protocol show retraining
-      hipbar protocol show retraining > /var/lib/hipbar/protocols/mine.toml
+      hipbar protocol show retraining > mine.toml
       hipbar protocol show retraining --json
     """
     from appliance.clinic.protocol import parse_protocol
