@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FACES = (("400", "DejaVuSans.ttf"), ("700", "DejaVuSans-Bold.ttf"))
 _GUTTER_MM = 4.0
-_NEEDLESS = ("GPOS", "GSUB", "GDEF", "MATH", "FFTM", "gasp")
+_NEEDLESS = {"GPOS", "GSUB", "GDEF", "MATH", "FFTM", "gasp"}
 """Tables that a page's letters do without: their pairs are set by `kern`, which is cut out in a third of the time."""
 
 
@@ -82,11 +82,11 @@ def _face(name: str, letters: str) -> str:
     subset: Any = importlib.import_module("fontTools.subset")
     tables: Any = importlib.import_module("fontTools.ttLib")
     logging.getLogger("fontTools.subset").setLevel(logging.ERROR)  # of tables that it leaves out
-    options = subset.Options(
-        layout_features=[], hinting=False, notdef_outline=True, legacy_kern=True, drop_tables=list(_NEEDLESS)
-    )
-    out = io.BytesIO()
-    with tables.TTFont(Path(library().get_data_path()) / "fonts" / "ttf" / name, lazy=True) as font:
+    options = subset.Options(layout_features=[], hinting=False, notdef_outline=True, legacy_kern=True)
+    out, file = io.BytesIO(), Path(library().get_data_path()) / "fonts" / "ttf" / name
+    with tables.TTFont(file, lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
+        for tag in _NEEDLESS & set(font.keys()):
+            del font[tag]
         cut = subset.Subsetter(options)
         cut.populate(text=letters)
         cut.subset(font)
