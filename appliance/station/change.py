@@ -13,7 +13,7 @@ from appliance.config import Settings, entries
 from appliance.config.live import ADOPTED, EXPOSED
 from appliance.errors import HipbarError, ServiceDown
 
-_MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
+MOUNT = frozenset({"camera.mirror", "camera.rotate_deg"})
 _CHANGES_S = 18.0  # a camera may be closed and opened meanwhile, twice if the new settings don't do
 
 
@@ -70,12 +70,12 @@ def changed_keys(was: Settings, now: Settings) -> list[str]:
 
 def parts_of(changed: list[str], now: Settings) -> frozenset[str]:
     """What has to be opened anew for these changes."""
-    wired = [key for key in changed if key not in ADOPTED | EXPOSED | _MOUNT]
+    wired = [key for key in changed if key not in ADOPTED | EXPOSED | MOUNT]
     tables = {key.partition(".")[0] for key in wired}
     parts = tables & {"camera", "strip", "panel"}
     if "gpio" in tables:
         parts |= {"panel", "strip"}
     made_of_settings = now.camera.source == "virtual"  # its pictures are what the settings say
-    if made_of_settings and ("lens" in tables or _MOUNT.intersection(changed)):
+    if made_of_settings and ("lens" in tables or MOUNT.intersection(changed)):
         parts |= {"camera"}
     return frozenset(parts)

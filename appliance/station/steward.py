@@ -30,7 +30,7 @@ from appliance.station.calibration import (
     sides_proved,
     write_calibration,
 )
-from appliance.station.change import Change, changed_keys, parts_of
+from appliance.station.change import MOUNT, Change, changed_keys, parts_of
 from appliance.station.hatch import Hatch
 from appliance.station.layers import Layers, read_whole
 from appliance.station.link import TRYABLE
@@ -193,6 +193,7 @@ class Steward:
             what = f"the lens was measured for {lens_mode}, the station uses {mode_of(self.settings)}"
             raise CalibrationError(what, fix="measure it in the mode that is used")
         with self._turn:
+            self._refuse_in_a_visit(values)
             tried = {key: one for key, one in self._layers.tried.items() if key not in values}
             layers = self._layers.but(tried=tried)
             calibration = committed(
@@ -206,6 +207,13 @@ class Steward:
                 clock_set=self.clock_set(),
             )
             return self._keep(layers.but(kept=calibration))
+
+    def _refuse_in_a_visit(self, values: Mapping[str, Any]) -> None:
+        """Its standing zero was measured with the mount as it is."""
+        moved = [key for key in values if key.startswith("lens.") or key in MOUNT]
+        if moved and "motion.zero_deg" in self._layers.visit:
+            what = f"{moved[0]} can't change in a visit: its standing zero was measured with the mount as it is"
+            raise CalibrationError(what, fix="`hipbar visit stop`, then calibrate")
 
     def rollback(self, to: int) -> int:
         """Goes back to revision `to`, in force at once; the number of the revision that says so."""

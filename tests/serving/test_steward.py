@@ -21,7 +21,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from appliance.config import Settings, entries
 from appliance.config.live import ADOPTED, EXPOSED
-from appliance.errors import CameraLost, HipbarError, OutputError, ServiceDown, SettingsError, StripLost
+from appliance.errors import (
+    CalibrationError,
+    CameraLost,
+    HipbarError,
+    OutputError,
+    ServiceDown,
+    SettingsError,
+    StripLost,
+)
 from appliance.station import fallback
 from appliance.station.calibration import FILE
 from appliance.station.change import Change
@@ -51,6 +59,8 @@ STEPS = {
 }
 TRIED = sorted(set(PAIRS) - {"strip.leds"})
 SET = st.dictionaries(st.sampled_from(TRIED), st.integers(0, 1), min_size=1, max_size=3)
+WISHES = st.dictionaries(st.sampled_from(["feedback.mode", "motion.zero_deg"]), st.integers(0, 1))
+"""What a visit wants."""
 FILES = st.dictionaries(st.sampled_from(sorted(PAIRS)), st.integers(0, 1), max_size=4)
 BROKEN = ("", "[camera\n", '[camera]\nmirror = "yes"\n', '[strip]\nkind = "apa102"\nleds = 3\n')
 
@@ -165,6 +175,7 @@ class Model(RuleBasedStateMachine):
         self.on_card: list[Revision] | None = []
         self.copies: list[tuple[bytes, list[Revision]]] = []
         self.tried: dict[str, tuple[Any, int | None]] = {}
+        self.visit: dict[str, Any] = {}
         self.written: dict[str, Any] | None = {}
         self.write(values)
         self.begin_anew()
@@ -207,7 +218,7 @@ class Model(RuleBasedStateMachine):
         """Killed, or the power was cut, or it was told to."""
         self.station = Station(self.file)
         self.station.enter()
-        self.tried, self.revisions = {}, list(self.on_card or [])
+        self.tried, self.visit, self.revisions = {}, {}, list(self.on_card or [])
         self.known = self.written if not self.station.steward.problem else None
 
     @rule(fails=st.booleans())
@@ -231,6 +242,13 @@ class Model(RuleBasedStateMachine):
         told = self.ask(lambda: self.station.steward.untry(owner), fails=False)
         assert told is None
         self.tried = {key: one for key, one in self.tried.items() if owner is not None and one[1] != owner}
+
+    @rule(values=WISHES, fails=st.booleans())
+    def visit_wants(self, values: dict[str, int], fails: bool) -> None:
+        wanted = {key: PAIRS[key][which] for key, which in values.items()}
+        told = self.ask(lambda: self.station.steward.visit(wanted), fails)
+        if not isinstance(told, HipbarError):
+            self.visit = wanted
 
     @rule(step=st.sampled_from(sorted(STEPS)), n=st.integers(0, 3), card=st.booleans(), fails=st.booleans())
     def commit(self, step: str, n: int, card: bool, fails: bool) -> None:
@@ -313,7 +331,9 @@ class Model(RuleBasedStateMachine):
             return
         calibrated = self.revisions[-1].values if self.revisions else {}
         tried = {key: value for key, (value, _) in self.tried.items()}
-        assert values_of(self.station.steward.settings) == PLAIN | self.known | calibrated | tried
+        assert (
+            values_of(self.station.steward.settings) == PLAIN | self.known | calibrated | self.visit | tried
+        )
 
     @invariant()
     def no_half_written_file_is_left(self) -> None:
@@ -358,6 +378,25 @@ def test_who_has_asked_the_loop_in_vain_is_sure_that_it_is_not_done_later() -> N
         hatch.turn()
     asker.join()
     assert done == ["slow"]
+
+
+def test_the_mount_can_not_be_calibrated_under_a_visit_s_standing_zero(tmp_path: Path) -> None:
+    file = tmp_path / "hipbar.toml"
+    file.write_text(text_of({}))
+    station = Station(file)
+    station.enter()
+    station.ask(lambda: station.steward.visit({"motion.zero_deg": 1.0}))
+    for step in ("sides", "level"):
+        told = station.ask(
+            lambda step=step: station.steward.commit(step, MOVES[step], {}, None, step == "sides")
+        )
+        assert isinstance(told, CalibrationError)
+        assert "in a visit" in str(told)
+    station.ask(lambda: station.steward.visit({}))
+    assert station.ask(lambda: station.steward.commit("level", MOVES["level"], {}, None, False)) == 1
+
+
+MOVES: dict[str, dict[str, Any]] = {"sides": {"camera.mirror": True}, "level": {"lens.roll_deg": 0.5}}
 
 
 def test_the_loop_is_left_no_oftener_than_an_eye_may_see() -> None:
