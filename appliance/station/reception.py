@@ -21,7 +21,7 @@ from appliance.clinic.protocol import next_number
 from appliance.clinic.rows import VisitData
 from appliance.clinic.terms import Order, Plan, Progress
 from appliance.config import Settings
-from appliance.errors import HipbarError, StoreError, VisitError
+from appliance.errors import HipbarError, OutputError, StoreError, VisitError
 from appliance.motion.edition import EDITION
 from appliance.station.link import AskVisit
 from appliance.station.told import Ready, Visit
@@ -86,7 +86,7 @@ class Reception:
         ready = armed or Ready(protocol=OPEN)
         try:
             self._begin(ready.runner, *self._visit_plan(ready.runner, ready.protocol, ready.number))
-        except HipbarError:
+        except OutputError:  # another press may work; a runner who was forgotten meanwhile stays so
             self.ready = armed
             raise
 
