@@ -212,7 +212,9 @@ class Steward:
         """Its standing zero was measured with the mount as it is."""
         moved = [key for key in values if key.startswith("lens.") or key in MOUNT]
         if moved and "motion.zero_deg" in self._layers.visit:
-            what = f"{moved[0]} can't change in a visit: its standing zero was measured with the mount as it is"
+            what = (
+                f"{moved[0]} can't change in a visit: its standing zero was measured with the mount as it is"
+            )
             raise CalibrationError(what, fix="`hipbar visit stop`, then calibrate")
 
     def rollback(self, to: int) -> int:
