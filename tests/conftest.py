@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, settings
 # The decoder reads this once, at its first use; tests also write videos, before the product has said it.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
+# A process that shares the tests has a terminal of no size of its own; tests that have one say its size themselves.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
+
 # The same examples at every run, and no failure for a machine that is busy.
 settings.register_profile(
     "house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -77,7 +77,7 @@ class Place:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=LONG_S,
+            timeout=2 * LONG_S,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr

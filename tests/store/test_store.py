@@ -285,7 +285,7 @@ def test_people_of_the_service_s_group_use_the_store_while_the_service_has_it_op
 @contextlib.contextmanager
 def _as_technician(folder: Path) -> Iterator[None]:
     for parent in folder.parents:
-        if parent.name.startswith("pytest-"):
+        if parent.name.startswith(("pytest-", "popen-")):
             parent.chmod(0o755)
     groups = os.getgroups()
     os.setgroups([])
