@@ -133,7 +133,7 @@ def test_the_rate_is_the_one_that_was_said(camera):
 
 
 def test_the_clock_is_the_one_that_stamps_the_frames(camera):
-    assert all(0 <= sight.delay_s < 0.5 for sight in seen(camera))
+    assert all(0 <= sight.delay_s < 2.0 for sight in seen(camera))
 
 
 def test_a_frame_stays_as_it_is_until_the_next_one_is_asked_for(camera):

@@ -112,13 +112,13 @@ def test_each_dot_s_letter_is_where_the_service_saw_it_in_that_very_frame(runnin
     with Terminal(WATCH, env(running)) as terminal, Link.open(running.runtime) as link:
         terminal.shows(FRESH)
         with contextlib.closing(link.follows()) as parts:
-            marks = {int(row["seq"]): row["xy_px"] for row in next(parts)}
+            marks: dict[int, np.ndarray] = {}
             terminal.press("f")
             terminal.shows("FROZEN")
             for there in ("m / M", "cadence"):  # two more screens: the frozen one is whole
                 terminal.press("?")
                 lines = terminal.shows(there).splitlines()
-            while max(marks) < frame_on("\n".join(lines)):
+            while max(marks, default=-1) < frame_on("\n".join(lines)):
                 marks |= {int(row["seq"]): row["xy_px"] for row in next(parts)}
     for k in (0, 1):
         x, y = marks[frame_on("\n".join(lines))][k] * (wide, high) / (480, 640)
