@@ -24,6 +24,7 @@ settings.load_profile("house")
 _BENCH = Path(__file__).parent / "station"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n 2 --dist loadgroup`) a file's tests stay together, and the bench has one machine.
 
