@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,16 +20,16 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
-_BENCH = Path(__file__).parent / "station"
+_BENCH = "tests/station/"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n 2 --dist loadgroup`) a file's tests stay together, and the bench has one machine.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With several processes (`-n 2`) a file's tests stay together, and so do all of the bench: it has one machine."""
+    from xdist.scheduler import LoadFileScheduling
 
-    The bench comes first: it takes longest, and the other process does the rest meanwhile.
-    """
-    for item in items:
-        bench = _BENCH in item.path.parents
-        item.add_marker(pytest.mark.xdist_group("bench" if bench else item.path.as_posix()))
-    items.sort(key=lambda item: _BENCH not in item.path.parents)
+    class OneBench(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _BENCH if nodeid.startswith(_BENCH) else str(super()._split_scope(nodeid))
+
+    return OneBench(config, log)
