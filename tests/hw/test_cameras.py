@@ -133,7 +133,10 @@ def test_the_rate_is_the_one_that_was_said(camera):
 
 
 def test_the_clock_is_the_one_that_stamps_the_frames(camera):
-    assert all(0 <= sight.delay_s < 2.0 for sight in seen(camera))
+    """Within what a machine does to it that starves its camera; another clock is off by hours."""
+    delays_s = [sight.delay_s for sight in seen(camera)]
+    assert min(delays_s) > -1.0, delays_s
+    assert max(delays_s) < 5.0, delays_s
 
 
 def test_a_frame_stays_as_it_is_until_the_next_one_is_asked_for(camera):

@@ -112,7 +112,7 @@ def test_each_dot_s_letter_is_where_the_service_saw_it_in_that_very_frame(runnin
     with Terminal(WATCH, env(running)) as terminal, Link.open(running.runtime) as link:
         terminal.shows(FRESH)
         with contextlib.closing(link.follows()) as parts:
-            marks: dict[int, np.ndarray] = {}
+            marks = {int(row["seq"]): row["xy_px"] for row in next(parts)}  # from now on it follows
             terminal.press("f")
             terminal.shows("FROZEN")
             for there in ("m / M", "cadence"):  # two more screens: the frozen one is whole
